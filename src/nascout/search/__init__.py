@@ -1,1 +1,1 @@
-
+"""Strategies: folds over history that propose what to evaluate next."""

@@ -1,0 +1,178 @@
+"""The graph: a tuple of nodes in topological order. Small, immutable, torch-free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nascout.errors import GraphError
+from nascout.graph.op import OPS, Op
+from nascout.graph.ops import Input
+from nascout.graph.shape import Shape
+
+__all__ = ["Graph", "Node"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """An operation, the indices of its inputs, and its key: its position in the skeleton.
+
+    The key names the node in messages, drawings and parameter names, and its weights are drawn
+    from ``(seed, key, shape)``.
+    """
+
+    op: Op
+    inputs: tuple[int, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes, each after its inputs, and the indices of the outputs.
+
+    Equality is content. Shapes are inferred on first use, so a graph whose junctions disagree
+    can be held, and mended by :func:`nascout.graph.repair.repair`.
+
+    Raises:
+        GraphError: an input that does not come earlier, a wrong number of inputs, a key used
+            twice, or no output; the message names the node.
+    """
+
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        keys: set[str] = set()
+        for index, node in enumerate(self.nodes):
+            self._check(index, node)
+            if node.key in keys:
+                raise GraphError(f"two nodes have the key {node.key!r}", "Give each its own key.")
+            keys.add(node.key)
+        if not self.outputs:
+            raise GraphError("the graph has no output", "Name at least one output node.")
+        for out in self.outputs:
+            if not 0 <= out < len(self.nodes):
+                raise GraphError(f"output {out} is not a node", f"Use 0..{len(self.nodes) - 1}.")
+
+    def _check(self, index: int, node: Node) -> None:
+        arity, given = node.op.arity, len(node.inputs)
+        if given != arity and (arity is not None or given == 0):
+            wanted = "at least one input" if arity is None else f"{arity} input(s)"
+            raise GraphError(
+                f"node {node.key!r} ({type(node.op).__name__}) has {given} inputs",
+                f"It takes {wanted}.",
+            )
+        for source in node.inputs:
+            if not 0 <= source < index:
+                raise GraphError(
+                    f"node {node.key!r} reads node {source}, which does not come before it",
+                    "List nodes in topological order; cycles are not allowed.",
+                )
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shape of every node's output, for one sample.
+
+        Raises:
+            GraphError: shapes that do not fit; names the node and its inputs.
+        """
+        shapes: list[Shape] = []
+        for node in self.nodes:
+            shapes.append(output_shape(node, [shapes[i] for i in node.inputs]))
+        return tuple(shapes)
+
+    def input_shapes(self, index: int) -> tuple[Shape, ...]:
+        """The shapes that node ``index`` reads."""
+        return tuple(self.shapes[i] for i in self.nodes[index].inputs)
+
+    @cached_property
+    def inputs(self) -> tuple[int, ...]:
+        """Indices of the Input nodes, in order."""
+        return tuple(i for i, node in enumerate(self.nodes) if isinstance(node.op, Input))
+
+    @cached_property
+    def live(self) -> tuple[bool, ...]:
+        """Per node, whether an output depends on it. ``Zero`` counts as a dependency."""
+        live = [False] * len(self.nodes)
+        for out in self.outputs:
+            live[out] = True
+        for index in range(len(self.nodes) - 1, -1, -1):
+            if live[index]:
+                for source in self.nodes[index].inputs:
+                    live[source] = True
+        return tuple(live)
+
+    def prune(self) -> Graph:
+        """The graph without nodes that no output depends on; inputs stay."""
+        keep = [
+            i for i, node in enumerate(self.nodes) if self.live[i] or isinstance(node.op, Input)
+        ]
+        place = {old: new for new, old in enumerate(keep)}
+        nodes = tuple(
+            Node(n.op, tuple(place[s] for s in n.inputs), n.key)
+            for n in (self.nodes[i] for i in keep)
+        )
+        return Graph(nodes, tuple(place[o] for o in self.outputs))
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def to_json(self) -> str:
+        """JSON text that :meth:`from_json` reads back to an equal graph."""
+        nodes = [
+            {
+                "op": type(node.op).__name__,
+                "key": node.key,
+                "inputs": list(node.inputs),
+                **node.op.attributes(),
+            }
+            for node in self.nodes
+        ]
+        return json.dumps({"format": FORMAT, "nodes": nodes, "outputs": list(self.outputs)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Graph:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            GraphError: not JSON, another format, an unknown op, or a graph that means nothing.
+        """
+        try:
+            content = json.loads(text)
+            if content["format"] != FORMAT:
+                raise GraphError(
+                    f"graph format {content['format']!r} is unknown", f"This reads {FORMAT}."
+                )
+            nodes = tuple(_read_node(entry) for entry in content["nodes"])
+            return cls(nodes, tuple(content["outputs"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise GraphError(
+                f"this is not a graph in JSON ({error!r})", "Write it with Graph.to_json."
+            ) from None
+
+
+def output_shape(node: Node, inputs: list[Shape]) -> Shape:
+    """The shape ``node`` gives, with its name in the error if it gives none."""
+    try:
+        return node.op.shape(*inputs)
+    except ValueError as error:
+        raise GraphError(
+            f"node {node.key!r}: {error}", "Change the node, or mend junctions with repair(graph)."
+        ) from None
+
+
+def _read_node(entry: dict[str, Any]) -> Node:
+    attributes = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in entry.items()
+        if name not in ("op", "key", "inputs")
+    }
+    return Node(OPS[entry["op"]](**attributes), tuple(entry["inputs"]), entry["key"])

@@ -1,0 +1,162 @@
+"""The reading op → torch: one small function per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from nascout.errors import UnsupportedNetwork
+from nascout.graph.op import Op
+from nascout.graph.ops import (
+    Add,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    DepthwiseConv2d,
+    GlobalAvgPool,
+    Identity,
+    Linear,
+    MaxPool,
+    ReLU,
+    Zero,
+)
+from nascout.graph.shape import Shape
+
+__all__ = ["lower", "lowers"]
+
+O = TypeVar("O", bound=Op)  # noqa: E741
+Lowering = Callable[[Any, tuple[Shape, ...]], nn.Module]
+
+_TABLE: dict[type[Op], Lowering] = {}
+
+
+def lowers(kind: type[O]) -> Callable[[Callable[[O, tuple[Shape, ...]], nn.Module]], Lowering]:
+    """Say what module an operation becomes; the function gets the op and its input shapes.
+
+    The module's parameters must carry the names and shapes of ``op.weights``.
+    """
+
+    def register(function: Callable[[O, tuple[Shape, ...]], nn.Module]) -> Lowering:
+        if kind in _TABLE:
+            raise ValueError(f"{kind.__name__} is lowered twice")
+        _TABLE[kind] = function
+        return function
+
+    return register
+
+
+def lower(op: Op, inputs: tuple[Shape, ...]) -> nn.Module:
+    """The module for ``op``.
+
+    Raises:
+        UnsupportedNetwork: an op without a lowering; names it.
+    """
+    if type(op) not in _TABLE:
+        raise UnsupportedNetwork(
+            f"the op {type(op).__name__} has no torch module",
+            f"Register one with @nascout.network.lowers({type(op).__name__}).",
+        )
+    return _TABLE[type(op)](op, inputs)
+
+
+class Sum(nn.Module):
+    """The sum of its inputs."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """xs: tensors of one shape."""
+        total = xs[0]
+        for x in xs[1:]:
+            total = total + x
+        return total
+
+
+class Cat(nn.Module):
+    """Its inputs side by side along channels."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """xs: tensors of one height and width."""
+        return torch.cat(xs, dim=1)
+
+
+class TimesZero(nn.Module):
+    """x · 0, so that what feeds it stays part of the network."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: any tensor."""
+        return x * 0
+
+
+class SpatialMean(nn.Module):
+    """(n, c, h, w) to (n, c): the mean over height and width."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, c, h, w)."""
+        return x.mean(dim=(2, 3))
+
+
+@lowers(Conv2d)
+def _(op: Conv2d, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.Conv2d(
+        xs[0].channels, op.out, op.kernel, op.stride, op.pads, op.dilation, op.groups, op.bias
+    )
+
+
+@lowers(DepthwiseConv2d)
+def _(op: DepthwiseConv2d, xs: tuple[Shape, ...]) -> nn.Module:
+    c = xs[0].channels
+    return nn.Conv2d(c, c, op.kernel, op.stride, op.pads, op.dilation, groups=c, bias=False)
+
+
+@lowers(Linear)
+def _(op: Linear, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.Linear(xs[0].channels, op.out, op.bias)
+
+
+@lowers(BatchNorm)
+def _(op: BatchNorm, xs: tuple[Shape, ...]) -> nn.Module:
+    kind = nn.BatchNorm2d if xs[0].is_map else nn.BatchNorm1d
+    return kind(xs[0].channels, affine=op.affine)
+
+
+@lowers(ReLU)
+def _(op: ReLU, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.ReLU()
+
+
+@lowers(Identity)
+def _(op: Identity, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.Identity()
+
+
+@lowers(Zero)
+def _(op: Zero, xs: tuple[Shape, ...]) -> nn.Module:
+    return TimesZero()
+
+
+@lowers(AvgPool)
+def _(op: AvgPool, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.AvgPool2d(op.kernel, op.stride, op.pads, op.ceil, count_include_pad=False)
+
+
+@lowers(MaxPool)
+def _(op: MaxPool, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.MaxPool2d(op.kernel, op.stride, op.pads, ceil_mode=op.ceil)
+
+
+@lowers(GlobalAvgPool)
+def _(op: GlobalAvgPool, xs: tuple[Shape, ...]) -> nn.Module:
+    return SpatialMean()
+
+
+@lowers(Add)
+def _(op: Add, xs: tuple[Shape, ...]) -> nn.Module:
+    return Sum()
+
+
+@lowers(Concat)
+def _(op: Concat, xs: tuple[Shape, ...]) -> nn.Module:
+    return Cat()
