@@ -1,0 +1,155 @@
+"""Latency in milliseconds: measured on a network, or added up from a table of its operations.
+
+The table is measured once per machine and kept, so the same architecture has the same
+``latency_ms`` in every run: selection is repeatable though clocks are not. What a network really
+takes is measured at the end, as ``measured_latency_ms``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+from torch import nn
+
+from nascout.graph import Graph, Node, Shape
+from nascout.graph.ops import Identity, Input
+from nascout.hardware.device import fingerprint
+from nascout.network import build
+from nascout.network.lowering import lower
+from nascout.records import content_digest
+
+__all__ = ["LatencyTable", "measure_latency_ms"]
+
+
+def measure_latency_ms(
+    net: nn.Module,
+    *input_shapes: tuple[int, ...],
+    batch: int = 1,
+    device: str | torch.device = "cpu",
+    seconds: float = 0.3,
+) -> float:
+    """Median wall time of one forward pass in eval mode without gradients, in milliseconds.
+
+    Args:
+        net: any module on ``device``; its mode is left as found.
+        input_shapes: of one sample, for each input.
+        batch: samples per pass.
+        device: where to run; CUDA is synchronised around each pass.
+        seconds: about how long to measure, after as long a warm-up at most.
+    """
+    inputs = [torch.zeros((batch, *shape), device=device) for shape in input_shapes]
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        with torch.inference_mode():
+            blocks = _blocks_ms(lambda: net(*inputs), torch.device(device), seconds)
+            return statistics.median(blocks)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _blocks_ms(run: Callable[[], object], device: torch.device, seconds: float) -> list[float]:
+    """Milliseconds per pass of several blocks of passes, so that the clock's cost vanishes."""
+
+    def timed(passes: int) -> float:
+        start = time.perf_counter()
+        for _ in range(passes):
+            run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return (time.perf_counter() - start) / passes * 1e3
+
+    timed(3)
+    single = timed(3)
+    passes = max(1, int(0.1 / single))
+    blocks = min(200, max(5, int(seconds * 1e3 / (single * passes))))
+    return [timed(passes) for _ in range(blocks)]
+
+
+class LatencyTable:
+    """Milliseconds per operation on one machine, measured when first asked for, then kept.
+
+    Args:
+        device: where networks will run.
+        batch: samples per pass.
+        path: the JSON file that keeps the table; one per machine in the user's cache by default.
+
+    The estimate of a network is the sum over its nodes, times how much longer the first network
+    of that input size took than its own sum (calls between operations, colder caches). Entries
+    are the fastest of several blocks: other work on the machine only ever adds time. Right for a
+    device that runs one operation after the other; blind to fusion and overlap.
+    """
+
+    def __init__(
+        self, device: str | torch.device = "cpu", *, batch: int = 1, path: Path | None = None
+    ) -> None:
+        self.device = torch.device(device)
+        self.batch = batch
+        self.machine = {**fingerprint(device), "batch": str(batch)}
+        name = f"{content_digest(self.machine)[:16]}.json"
+        self.path = path or user_cache_path("nascout") / "latency" / name
+        self._ms: dict[str, float] = self._read()
+
+    def latency_ms(self, graph: Graph) -> float:
+        """Estimated milliseconds of one forward pass of ``graph``; what is new is measured."""
+        known = len(self._ms)
+        total = sum(
+            self._entry(_key(node, graph.input_shapes(index)), index, graph)
+            for index, node in enumerate(graph)
+            if not isinstance(node.op, Input | Identity)
+        )
+        whole = f"whole {' '.join(str(graph.shapes[i]) for i in graph.inputs)}"
+        if whole not in self._ms:
+            shapes = [graph.shapes[i] for i in graph.inputs]
+            self._ms[whole] = self._fastest(build(graph), shapes, seconds=0.3) / total
+        if len(self._ms) > known:
+            self._write()
+        return total * self._ms[whole]
+
+    def _entry(self, key: str, index: int, graph: Graph) -> float:
+        if key not in self._ms:
+            shapes = graph.input_shapes(index)
+            self._ms[key] = self._fastest(lower(graph.nodes[index].op, shapes), shapes, 0.02)
+        return self._ms[key]
+
+    def _fastest(self, net: nn.Module, shapes: Sequence[Shape], seconds: float) -> float:
+        net = net.to(self.device).eval()
+        inputs = [torch.zeros((self.batch, *shape), device=self.device) for shape in shapes]
+        with torch.inference_mode():
+            return min(_blocks_ms(lambda: net(*inputs), self.device, seconds))
+
+    def _read(self) -> dict[str, float]:
+        """The table on disk; one that is damaged or of another machine is measured anew."""
+        try:
+            content = json.loads(self.path.read_text())
+            if content["machine"] == self.machine:
+                return {str(k): float(v) for k, v in content["ms"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass
+        return {}
+
+    def _write(self) -> None:
+        # What another process measured first stays, so that both see the same numbers next time.
+        self._ms |= self._read()
+        text = json.dumps({"machine": self.machine, "ms": self._ms}, indent=1, sort_keys=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self.path.with_suffix(f".{os.getpid()}.tmp")
+            draft.write_text(text)
+            draft.replace(self.path)
+        except OSError:
+            # A cache that cannot be kept costs time, not correctness.
+            return
+
+
+def _key(node: Node, shapes: tuple[Shape, ...]) -> str:
+    attributes = json.dumps(node.op.attributes(), sort_keys=True)
+    return f"{type(node.op).__name__} {attributes} {' '.join(map(str, shapes))}"

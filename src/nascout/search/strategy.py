@@ -1,0 +1,125 @@
+"""A strategy is a fold over history: the same seed and history give the same next proposal."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from typing_extensions import dataclass_transform
+
+from nascout.errors import ConfigError
+from nascout.records import Objective, Outcome
+from nascout.registry import Registry
+from nascout.search.history import Proposal, Trial
+from nascout.search.pareto import at_stage, pareto_ranks
+from nascout.space import Space
+
+__all__ = ["STRATEGIES", "Stop", "Strategy", "best", "explore", "generator", "strategy"]
+
+# Attempts to sample something new before a space counts as exhausted.
+PATIENCE = 1000
+# Proposals that the constraints may reject for each one they let through, before giving up.
+REJECTIONS = 20
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Nothing more to ask: ``"done"``, ``"exhausted"`` (space) or ``"infeasible"``."""
+
+    reason: str
+
+
+class Strategy(ABC):
+    """Base of every strategy: a frozen record of knobs with one method that matters.
+
+    Attributes:
+        budget: how many architectures to score (those the constraints reject do not count).
+        objectives: what to optimise; the first one ranks architectures of one Pareto front.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    budget: int
+    objectives: tuple[Objective, ...]
+
+    def __post_init__(self) -> None:
+        if self.budget < 1:
+            raise ConfigError(f"budget = {self.budget}", "Score at least one architecture.")
+        if not self.objectives:
+            raise ConfigError(f"{self.name} has no objective", "Give at least one.")
+
+    @abstractmethod
+    def ask(self, space: Space, history: Sequence[Trial], rng: random.Random) -> Proposal | Stop:
+        """What to evaluate next, given every trial so far; ``rng`` is :func:`generator`'s."""
+
+    @abstractmethod
+    def plan(self) -> Mapping[str, int]:
+        """About how many proposals of each stage there will be, for showing progress."""
+
+
+STRATEGIES: Registry[type[Strategy]] = Registry(
+    "strategy", modules=("nascout.search.random_search", "nascout.search.funnel")
+)
+
+T = TypeVar("T", bound=Strategy)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def strategy(name: str, *, paper: str = "") -> Callable[[type[T]], type[T]]:
+    """Register a strategy: ``@strategy("name", paper="arXiv:...")`` above its class."""
+
+    def register(cls: type[T]) -> type[T]:
+        record = dataclass(frozen=True, kw_only=True)(cls)
+        record.name, record.paper = name, paper
+        STRATEGIES.add(name, record)
+        return record
+
+    return register
+
+
+def generator(seed: int, history: Sequence[Trial]) -> random.Random:
+    """The random generator for the next proposal: a function of the seed and the history's length.
+
+    >>> generator(0, ()).random() == generator(0, ()).random()
+    True
+    """
+    return random.Random(f"{seed}/{len(history)}")
+
+
+def explore(
+    space: Space, history: Sequence[Trial], budget: int, rng: random.Random
+) -> Proposal | Stop | None:
+    """An architecture not yet proposed, to be scored; ``None`` when ``budget`` of them are.
+
+    Uniform sampling without replacement. ``Stop`` if nothing satisfied the constraints.
+    """
+    scored = [trial for trial in history if trial.stage == "score"]
+    admitted = sum(trial.outcome is not Outcome.INFEASIBLE for trial in scored)
+    if admitted < budget and len(scored) < REJECTIONS * budget:
+        seen = {trial.architecture for trial in scored}
+        for _ in range(PATIENCE):
+            fresh = space.sample(rng)
+            if fresh not in seen:
+                return Proposal(fresh)
+    return None if admitted else Stop("infeasible")
+
+
+def best(trials: Sequence[Trial], objectives: Sequence[Objective], count: int) -> list[Trial]:
+    """The ``count`` best successful trials of one stage, one per distinct network.
+
+    By Pareto front, then by the first objective, then by age.
+    """
+    distinct: dict[str, Trial] = {}
+    for trial in trials:
+        if trial.outcome is Outcome.OK:
+            distinct.setdefault(trial.architecture.digest, trial)
+    ok = list(distinct.values())
+    judged = at_stage(objectives, ok[0].stage) if ok else ()
+    ranks = pareto_ranks([trial.values for trial in ok], judged)
+    order = sorted(
+        range(len(ok)), key=lambda i: (ranks[i], judged[0].loss(ok[i].values), ok[i].number)
+    )
+    return [ok[i] for i in order[:count]]
