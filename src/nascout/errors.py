@@ -18,12 +18,14 @@ __all__ = [
     "GraphError",
     "Infeasible",
     "IntegrityError",
+    "Interrupted",
     "MissingExtra",
     "NascoutError",
     "RunMismatch",
     "StoreBusy",
     "StoreCorrupt",
     "StoreFull",
+    "StoreUnwritable",
     "UnknownName",
     "UnsafePath",
     "UnsupportedNetwork",
@@ -119,8 +121,22 @@ class IntegrityError(NascoutError):
     exit_code = 4
 
 
+class Interrupted(NascoutError):
+    """A signal stopped the run; what was finished is stored."""
+
+    def __init__(self, signum: int, remedy: str) -> None:
+        super().__init__(f"stopped by signal {signum}", remedy)
+        self.exit_code = 128 + signum
+
+
 class StoreBusy(NascoutError):
     """Another process is writing this run."""
+
+    exit_code = 74
+
+
+class StoreUnwritable(NascoutError):
+    """The run's folder or database refuses to be written."""
 
     exit_code = 74
 

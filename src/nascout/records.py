@@ -67,6 +67,9 @@ class Objective:
             raise ConfigError(f"malformed objective {text!r}", "Write NAME, min:NAME or max:NAME.")
         return cls(name, direction == "max" if direction else name not in COST_NAMES)
 
+    def __str__(self) -> str:
+        return f"{'max' if self.maximize else 'min'}:{self.metric}"
+
     def loss(self, values: Mapping[str, float]) -> float:
         """The value to minimise; +inf where the metric is missing or not finite."""
         value = values.get(self.metric, math.nan)

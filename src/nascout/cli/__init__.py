@@ -1,1 +1,3 @@
+"""Commands: each one file, each calling only the public face."""
 
+from __future__ import annotations

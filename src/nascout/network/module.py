@@ -42,16 +42,19 @@ class Network(nn.Module):
     def _place(self, key: str, module: nn.Module) -> tuple[nn.Module, str]:
         parent: nn.Module = self
         *scopes, name = key.replace(".", "_").split("/")
-        for scope in scopes:
-            if scope not in parent._modules:
-                parent.add_module(scope, nn.Module())
-            parent = getattr(parent, scope)
-        if name in parent._modules:
+        try:
+            for scope in scopes:
+                if scope not in parent._modules:
+                    parent.add_module(scope, nn.Module())
+                parent = getattr(parent, scope)
+            if name in parent._modules:
+                raise KeyError(name)
+            parent.add_module(name, module)
+        except KeyError:
             raise GraphError(
-                f"the key {key!r} is taken, or holds the keys of other nodes",
-                "Give every node a key that no other key equals or starts with.",
-            )
-        parent.add_module(name, module)
+                f"the key {key!r} cannot name a module: it is taken, or holds other nodes' keys",
+                "Give every node a key that no other key, and no attribute of nn.Module, has.",
+            ) from None
         return parent, name
 
     def node_modules(self) -> list[nn.Module | None]:

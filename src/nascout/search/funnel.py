@@ -40,11 +40,11 @@ class Funnel(Strategy):
         Objective("latency_ms", False),
         Objective("params", False),
     )
-    shortlist: int = 16
+    shortlist: int = 12
     eta: int = 2
     epochs: int = 2
-    retrain: int = 4
-    final_epochs: int = 30
+    retrain: int = 3
+    final_epochs: int = 20
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,7 +30,7 @@ class RandomSearch(Strategy):
     budget: int = 100
     objectives: tuple[Objective, ...] = (Objective("naswot", True),)
     retrain: int = 1
-    epochs: int = 30
+    epochs: int = 20
 
     def ask(self, space: Space, history: Sequence[Trial], rng: random.Random) -> Proposal | Stop:
         """Sample and score, then train what scored best."""

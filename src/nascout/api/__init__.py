@@ -1,0 +1,3 @@
+"""The public face: what ``import nascout`` offers."""
+
+from __future__ import annotations

@@ -1,0 +1,59 @@
+"""``nascout doctor``: what this machine offers, and whether a run is whole."""
+
+from __future__ import annotations
+
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import nascout
+from nascout.cli.console import say
+
+__all__ = ["register"]
+
+EXTRAS = {
+    "ONNX export": ("onnx", ("onnx", "onnxscript", "onnxruntime")),
+    "PostgreSQL stores": ("postgresql", ("psycopg",)),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
+
+
+def doctor(
+    run: Annotated[Path | None, typer.Argument(help="Folder of a run to check.")] = None,
+) -> None:
+    """Show versions, devices and optional parts; check a run's store and weights."""
+    import torch
+
+    from nascout.hardware.device import fingerprint
+
+    say(f"nascout {nascout.__version__}, Python {platform.python_version()}")
+    say(
+        f"torch {torch.__version__}, {fingerprint('cpu')['processor']}, "
+        f"{torch.get_num_threads()} threads"
+    )
+    cuda = torch.cuda.is_available()
+    say(f"CUDA: {torch.cuda.get_device_name() if cuda else 'not available'}")
+    for feature, (extra, modules) in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        say(f"{feature}: {f'pip install nascout[{extra}]' if missing else 'ready'}")
+    if run is not None:
+        _check(run)
+
+
+def _check(folder: Path) -> None:
+    from nascout.api.run import Run
+    from nascout.run.weights import verify
+
+    opened = Run(folder)
+    say(f"store: {len(opened.trials)} trials, every one as it was written")
+    for entry in opened.gallery().entries:
+        if entry.weights is not None:
+            verify(entry.weights)
+            say(f"weights: {entry.weights.name} as they were written")

@@ -1,0 +1,127 @@
+"""Evaluating proposals on this machine: cost and scores, short training, final training."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from nascout.data import Data
+from nascout.graph import graph_cost
+from nascout.hardware import LatencyTable, measure_latency_ms
+from nascout.network import build
+from nascout.network.memory import is_out_of_memory
+from nascout.records import Outcome
+from nascout.run.plan import Plan
+from nascout.run.result import Result
+from nascout.run.weights import save_weights
+from nascout.score.evaluate import evaluate
+from nascout.search import Proposal
+from nascout.train import Diverged, Epoch, Stopped, accuracy, fit
+
+__all__ = ["Evaluator"]
+
+CHECKPOINTS = "checkpoints"
+
+
+class Evaluator:
+    """Turns a proposal into a result; a failure is an outcome, never an exception.
+
+    Args:
+        plan: what to compute, under which constraints, with which recipes and seed.
+        data: scored on a batch of its training part, trained on a split of it.
+        folder: where checkpoints and weights go.
+        device: where everything runs.
+    """
+
+    def __init__(self, plan: Plan, data: Data, folder: Path, device: str) -> None:
+        self.plan = plan
+        self.split = data.split(seed=plan.seed)
+        x, y = data.batch(plan.batch, plan.seed)
+        self.x, self.y = x.to(device), y.to(device)
+        self.folder = folder
+        self.device = device
+        self.table = LatencyTable(device)
+
+    def __call__(
+        self,
+        proposal: Proposal,
+        on_epoch: Callable[[Epoch], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Result:
+        """Evaluate; only a stop that was asked for (``Stopped``) gets out as an exception."""
+        start = time.perf_counter()
+        try:
+            if proposal.stage == "score":
+                outcome, values, message = self._score(proposal)
+            else:
+                values = self._train(proposal, on_epoch, should_stop)
+                outcome, message = Outcome.OK, ""
+        except Stopped:
+            raise
+        except Diverged as error:
+            outcome, values, message = Outcome.NONFINITE, {}, str(error)
+        except Exception as error:  # noqa: BLE001 - whatever a candidate raises is its outcome
+            full = is_out_of_memory(error)
+            outcome, values = Outcome.OOM if full else Outcome.FAILED, {}
+            message = traceback.format_exc()
+            if full and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        return Result(outcome, values, message, time.perf_counter() - start)
+
+    def _score(self, proposal: Proposal) -> tuple[Outcome, dict[str, float], str]:
+        graph = proposal.architecture.graph()
+        values = graph_cost(graph).as_dict()
+        static = [c for c in self.plan.constraints if c.metric in values]
+        if all(c.holds(values) for c in static):
+            # Only now: an operation not seen before has to be measured.
+            values["latency_ms"] = self.table.latency_ms(graph)
+        broken = [str(c) for c in self.plan.constraints if not c.holds(values)]
+        if broken:
+            return Outcome.INFEASIBLE, values, f"breaks {', '.join(broken)}"
+        net = build(graph, self.plan.seed, self.device)
+        names = [card.name for card in self.plan.cards]
+        scores = evaluate(net, self.x, names, labels=self.y)
+        bad = next((s for s in scores.values() if s.outcome is not Outcome.OK), None)
+        values |= {s.name: s.value for s in scores.values() if s.outcome is Outcome.OK}
+        return (bad.outcome, values, bad.message) if bad else (Outcome.OK, values, "")
+
+    def _train(
+        self,
+        proposal: Proposal,
+        on_epoch: Callable[[Epoch], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> dict[str, float]:
+        architecture, stage, epochs = proposal.architecture, proposal.stage, proposal.epochs
+        net = build(architecture, self.plan.seed, self.device)
+        name = f"{architecture.digest[:16]}-{stage}-{epochs}.safetensors"
+        checkpoint = self.folder / CHECKPOINTS / name
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        trained = fit(
+            net,
+            self.split,
+            self.plan.recipes[stage],
+            epochs=epochs,
+            seed=self.plan.seed,
+            device=self.device,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            should_stop=should_stop,
+        )
+        if stage == "train":
+            values = {"val_accuracy": trained.val_accuracy, "train_loss": trained.train_loss}
+        else:
+            values = {"retrained_val_accuracy": trained.val_accuracy}
+            if self.split.test is not None:
+                values["test_accuracy"] = accuracy(
+                    net, self.split.test, self.split, device=self.device
+                )
+            values["measured_latency_ms"] = measure_latency_ms(
+                net, architecture.space.input_shape, device=self.device
+            )
+            save_weights(self.folder, architecture.digest, net)
+        checkpoint.unlink(missing_ok=True)
+        return values

@@ -1,0 +1,132 @@
+"""From options to the parts of a search, and what makes two searches the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from nascout.data import Data
+from nascout.errors import ConfigError
+from nascout.records import Constraint, Objective
+from nascout.run.config import SearchConfig, make_record
+from nascout.score import SCORES, Card
+from nascout.score.evaluate import resolve
+from nascout.search import STRATEGIES, Strategy
+from nascout.space import SPACES, Space
+from nascout.train import Recipe, recipes
+
+__all__ = ["Plan", "make_plan"]
+
+BATCH = 128
+COSTS = ("params", "macs", "flops", "activation_bytes", "latency_ms")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts of one search.
+
+    Attributes:
+        space: what may be built.
+        strategy: what proposes, with its objectives and budget.
+        cards: the training-free scores to compute.
+        constraints: what every candidate must satisfy.
+        recipes: how the stages ``"train"`` and ``"retrain"`` train.
+        seed: of everything random.
+        batch: inputs per score.
+    """
+
+    space: Space
+    strategy: Strategy
+    cards: tuple[Card, ...]
+    constraints: tuple[Constraint, ...]
+    recipes: dict[str, Recipe]
+    seed: int
+    batch: int
+
+    def identity(self, data: Data) -> dict[str, Any]:
+        """What decides the result, as JSON-able data; a resumed run must have the same."""
+        knobs = asdict(self.strategy)  # type: ignore[call-overload]
+        del knobs["objectives"], knobs["budget"]
+        content: dict[str, Any] = {
+            "data": {"name": data.name, "digest": data.digest},
+            "space": {"name": self.space.name, **self.space.parameters()},
+            "strategy": {"name": self.strategy.name, **knobs},
+            "scores": [card.name for card in self.cards],
+            "objectives": [str(objective) for objective in self.strategy.objectives],
+            "constraints": [str(constraint) for constraint in self.constraints],
+            "budget": self.strategy.budget,
+            "seed": self.seed,
+            "batch": self.batch,
+            "recipes": {stage: asdict(recipe) for stage, recipe in self.recipes.items()},
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(content))
+        return plain
+
+
+def make_plan(config: SearchConfig, data: Data, space: Space | None = None) -> Plan:
+    """The parts that ``config`` names, for ``data``.
+
+    Args:
+        config: the options.
+        data: its classes and sizes are the space's.
+        space: in place of the one that ``config`` names.
+
+    Raises:
+        UnknownName: a space, strategy or score that does not exist.
+        ConfigError: an option, objective or constraint that cannot be used.
+    """
+    cards, objectives = _goals(config)
+    return Plan(
+        _fitting(space, data) if space else _make_space(config, data),
+        _make_strategy(config, objectives),
+        cards,
+        tuple(Constraint.parse(text) for text in config.constraints),
+        {"train": recipes["shortlist"], "retrain": recipes["final"]},
+        config.seed,
+        min(BATCH, len(data.train)),
+    )
+
+
+def _make_space(config: SearchConfig, data: Data) -> Space:
+    """On a small skeleton: one cell per stage, 8 channels under 16 pixels, else 16."""
+    kind = SPACES[config.space]
+    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    small = {"channels": 8 if min(data.input_shape[1:]) < 16 else 16, "cells": 1}
+    options: dict[str, Any] = {name: value for name, value in small.items() if name in known}
+    options |= {"classes": len(data.classes), "input_shape": data.input_shape}
+    return make_record(f"space {config.space}", kind, options | dict(config.space_options))
+
+
+def _fitting(space: Space, data: Data) -> Space:
+    wanted = len(data.classes), data.input_shape
+    if (space.classes, space.input_shape) != wanted:
+        raise ConfigError(
+            f"the space is for {space.classes} classes of {space.input_shape}",
+            f"The data wants classes={wanted[0]}, input_shape={wanted[1]}.",
+        )
+    return space
+
+
+def _make_strategy(config: SearchConfig, objectives: tuple[Objective, ...]) -> Strategy:
+    budget = {} if config.budget is None else {"budget": config.budget}
+    options = {"objectives": objectives, **budget, **config.strategy_options}
+    return make_record(f"strategy {config.strategy}", STRATEGIES[config.strategy], options)
+
+
+def _goals(config: SearchConfig) -> tuple[tuple[Card, ...], tuple[Objective, ...]]:
+    """The scores to compute and the objectives; by default the score, latency and params."""
+    cards = {card.name: card for card in resolve(config.score)}
+    default = [Objective(card.name, card.higher_is_better) for card in cards.values()]
+    default += [Objective("latency_ms", False), Objective("params", False)]
+    objectives = tuple(Objective.parse(text) for text in config.objectives) or tuple(default)
+    for objective in objectives:
+        if objective.metric in COSTS:
+            continue
+        if objective.metric not in SCORES:
+            raise ConfigError(
+                f"no objective is called {objective.metric!r}",
+                f"Use a score ({', '.join(SCORES)}) or a cost ({', '.join(COSTS)}).",
+            )
+        cards[objective.metric] = SCORES[objective.metric]
+    return tuple(cards.values()), tuple(dict.fromkeys(objectives))

@@ -1,0 +1,15 @@
+"""The two ways in which a training ends without a result."""
+
+from __future__ import annotations
+
+from nascout.errors import NascoutError
+
+__all__ = ["Diverged", "Stopped"]
+
+
+class Diverged(NascoutError):
+    """The loss or the outputs became NaN or infinite."""
+
+
+class Stopped(Exception):
+    """The caller asked to stop; the checkpoint of the last finished epoch is on disk."""

@@ -1,0 +1,271 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nascout.data import Arrays, as_data, load, normalise
+from nascout.errors import ConfigError, DataError, UnsupportedNetwork
+from nascout.train import Diverged, Recipe, Stopped, accuracy, fit, recipes
+
+PLAIN = Recipe("plain", "a test", 3, 8, 0.05, momentum=0.9, crop_fraction=0.0, flip=False)
+SHARED = Path(__file__).resolve().parents[2].parent / "shared/data"
+
+
+@pytest.fixture
+def split():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(60) % 3
+    x = torch.rand(60, 1, 8, 8, generator=generator) / 4
+    for row in range(3):
+        x[y == row, 0, row] += 1
+    return as_data((x, y), test_fraction=0).split()
+
+
+def make_net(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Flatten(),
+        nn.Linear(4 * 36, 3),
+    )
+
+
+def same(a, b):
+    states = a.state_dict(), b.state_dict()
+    return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_one_epoch_of_one_batch_is_the_formula_of_sgd_with_decay():
+    """One full batch, no momentum: w - lr * (gradient + decay * w), bias without decay."""
+    x, y = torch.rand(10, 1, 2, 2), torch.arange(10) % 2
+    split = as_data((x, y), test_fraction=0).split()
+    split = replace(split, train=Arrays(split.train.x[:8], split.train.y[:8]))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    w, b = net[1].weight.detach().double().clone(), net[1].bias.detach().double().clone()
+    inputs = normalise(split.train.x, split.mean, split.std).flatten(1).double()
+    p = torch.softmax(inputs @ w.T + b, 1)
+    target = torch.nn.functional.one_hot(split.train.y, 2) * 0.8 + 0.1  # smoothing of 0.2
+    loss = -(target * p.log()).sum(1).mean()
+    gradient = (p - target) / 8
+    recipe = replace(PLAIN, momentum=0.0, nesterov=False, weight_decay=0.1, label_smoothing=0.2)
+    trained = fit(net, split, recipe, epochs=1)
+    expected = w - 0.05 * (gradient.T @ inputs + 0.1 * w)
+    torch.testing.assert_close(net[1].weight.double(), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(net[1].bias.double(), b - 0.05 * gradient.sum(0), atol=1e-6, rtol=0)
+    assert trained.train_loss == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_it_learns_and_reports(split):
+    trained = fit(make_net(), split, PLAIN, epochs=6)
+    assert trained.val_accuracy > 80
+    assert (trained.epochs, [e.epoch for e in trained.curve]) == (6, [1, 2, 3, 4, 5, 6])
+    assert [e.val_accuracy for e in trained.curve] == [None] * 5 + [trained.val_accuracy]
+    assert trained.curve[0].train_loss > trained.curve[-1].train_loss == trained.train_loss
+    assert trained.seconds == pytest.approx(sum(e.seconds for e in trained.curve))
+
+
+def test_the_network_is_left_ready_for_use(split):
+    net = make_net()
+    trained = fit(net, split, PLAIN)
+    assert not any(module.training for module in net.modules())
+    assert all(p.grad is None for p in net.parameters())
+    assert accuracy(net, split.val, split) == trained.val_accuracy
+
+
+def test_every_epoch_is_measured_if_somebody_listens(split):
+    heard, quiet, loud = [], make_net(), make_net()
+    fit(quiet, split, PLAIN)
+    trained = fit(loud, split, PLAIN, on_epoch=heard.append)
+    assert tuple(heard) == trained.curve
+    assert all(epoch.val_accuracy is not None for epoch in heard)
+    assert same(quiet, loud)
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_a_resumed_training_ends_with_the_same_bits(split, tmp_path, done):
+    recipe = replace(recipes["shortlist"], batch_size=16, flip=True, label_smoothing=0.1)
+    whole = make_net()
+    expected = fit(whole, split, recipe, epochs=3, seed=7)
+
+    path, epochs = tmp_path / "a.safetensors", []
+    stop = {"should_stop": lambda: len(epochs) == done}
+    if done < 3:
+        with pytest.raises(Stopped):
+            fit(
+                make_net(),
+                split,
+                recipe,
+                epochs=3,
+                seed=7,
+                checkpoint=path,
+                on_epoch=epochs.append,
+                **stop,
+            )
+    else:
+        fit(make_net(), split, recipe, epochs=3, seed=7, checkpoint=path)
+    torch.rand(9)  # the global RNG has moved on, as in a new process
+    resumed = make_net(seed=99)  # and the weights are others
+    found = fit(resumed, split, recipe, epochs=3, seed=7, checkpoint=path)
+    assert same(whole, resumed)
+    assert found.val_accuracy == expected.val_accuracy
+    assert [e.train_loss for e in found.curve] == [e.train_loss for e in expected.curve]
+
+
+@pytest.mark.parametrize("change", ["seed", "recipe", "epochs", "data", "damage"])
+def test_a_checkpoint_of_another_training_is_ignored(split, tmp_path, change):
+    path = tmp_path / "a.safetensors"
+    fit(make_net(), split, PLAIN, checkpoint=path)
+    seed, recipe, epochs = 0, PLAIN, 2 if change == "epochs" else 3
+    if change == "seed":
+        seed = 1
+    elif change == "recipe":
+        recipe = replace(PLAIN, lr=0.01)
+    elif change == "data":
+        split = replace(split, train=Arrays(split.train.x + 1, split.train.y))
+    elif change == "damage":
+        path.write_bytes(path.read_bytes()[:-1])
+    fresh, other = make_net(), make_net()
+    fit(fresh, split, recipe, epochs=epochs, seed=seed)
+    fit(other, split, recipe, epochs=epochs, seed=seed, checkpoint=path)
+    assert same(fresh, other)
+
+
+def test_seeds_and_the_global_rng(split):
+    nets = [make_net() for _ in range(3)]
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    for net, seed in zip(nets, (0, 0, 1), strict=True):
+        fit(net, split, PLAIN, epochs=1, seed=seed)
+        assert torch.equal(torch.get_rng_state(), before)
+        torch.rand(3)
+        before = torch.get_rng_state()
+    assert same(nets[0], nets[1])
+    assert not same(nets[0], nets[2])
+
+
+def test_should_stop_is_asked_before_every_step(split, tmp_path):
+    asked = []
+    with pytest.raises(Stopped):
+        fit(
+            make_net(),
+            split,
+            PLAIN,
+            checkpoint=tmp_path / "a",
+            should_stop=lambda: asked.append(1) or len(asked) == 4,
+        )
+    assert len(asked) == 4  # 48 images in batches of 8: the first epoch has 6 steps
+    assert not (tmp_path / "a").exists()
+
+
+def test_nan_raises(split):
+    net = make_net()
+    with torch.no_grad():
+        net[5].bias[0] = float("nan")
+    with pytest.raises(Diverged, match="in epoch 1"):
+        fit(net, split, PLAIN)
+
+
+def test_weights_that_explode_in_the_very_last_step_raise(split):
+    huge = replace(PLAIN, lr=1e38, weight_decay=1e5, batch_size=48, epochs=1)
+    with pytest.raises(Diverged):
+        fit(make_net(), split, huge)
+
+
+class Seen(nn.Module):
+    """Remembers the batches it was trained on."""
+
+    def __init__(self, classes=3):
+        super().__init__()
+        self.linear, self.batches = nn.Linear(64, classes), []
+
+    def forward(self, x):
+        if self.training:
+            self.batches.append(x.detach().clone())
+        return self.linear(x.flatten(1))
+
+
+@pytest.mark.parametrize(("size", "batches"), [(8, [8] * 6), (10, [10] * 4 + [8]), (47, [47])])
+def test_a_last_batch_is_kept_unless_it_is_one_image(split, size, batches):
+    net = Seen()
+    fit(net, split, replace(PLAIN, batch_size=size), epochs=1)
+    assert [len(batch) for batch in net.batches] == batches
+
+
+def test_without_augmentation_an_epoch_holds_every_training_image_once(split):
+    net = Seen()
+    fit(net, split, PLAIN, epochs=2)
+    expected = normalise(split.train.x, split.mean, split.std).flatten(1).tolist()
+    epochs = torch.cat(net.batches).flatten(1).tolist()
+    assert sorted(epochs[:48]) == sorted(epochs[48:]) == sorted(expected)
+    assert epochs[:48] != epochs[48:]
+
+
+@pytest.mark.parametrize(("of_recipe", "of_data", "mirrored"), [
+    (None, True, True), (None, False, False), (False, True, False), (True, False, True),
+])  # fmt: skip
+def test_the_recipe_decides_on_mirroring_before_the_data(split, of_recipe, of_data, mirrored):
+    net = Seen()
+    fit(net, replace(split, flip=of_data), replace(PLAIN, flip=of_recipe), epochs=1)
+    known = {
+        tuple(row) for row in normalise(split.train.x, split.mean, split.std).flatten(1).tolist()
+    }
+    unknown = [row for row in torch.cat(net.batches).flatten(1).tolist() if tuple(row) not in known]
+    assert (len(unknown) > 0) == mirrored
+
+
+def test_the_test_part_is_never_read(split):
+    poison = Arrays(torch.zeros(1, 1, 8, 8), torch.zeros(1, dtype=torch.int64))
+    object.__setattr__(poison, "x", None)
+    fit(make_net(), replace(split, test=poison), PLAIN, epochs=1)
+
+
+def test_frozen_weights_stay_and_gradients_are_clipped(split):
+    net = make_net()
+    net[0].weight.requires_grad_(False)
+    before = net[0].weight.clone(), net[5].weight.detach().clone()
+    fit(net, split, replace(PLAIN, gradient_clip=1e-6, weight_decay=0.0), epochs=1)
+    assert torch.equal(net[0].weight, before[0])
+    # Six steps of at most lr * (1 + momentum + ...) * 1e-6, Nesterov: below 6 * 0.05 * 11 * 1e-6.
+    assert 0 < (net[5].weight - before[1]).norm() < 3.3e-6
+
+
+def test_what_cannot_be_trained_is_refused(split):
+    with pytest.raises(UnsupportedNetwork, match="no trainable parameters"):
+        fit(nn.Flatten(), split, PLAIN)
+    with pytest.raises(UnsupportedNetwork, match=r"\(n, 3\)"):
+        fit(Seen(classes=2), split, PLAIN)
+    with pytest.raises(ConfigError, match="epochs = 0"):
+        fit(make_net(), split, PLAIN, epochs=0)
+    one = replace(split, train=Arrays(split.train.x[:1], split.train.y[:1]))
+    with pytest.raises(DataError, match="one training image"):
+        fit(make_net(), one, PLAIN)
+
+
+def small_net(channels, classes=10):
+    torch.manual_seed(0)
+    layers = []
+    for i, (a, b) in enumerate([(channels, 16), (16, 32), (32, 32)]):
+        layers += [nn.Conv2d(a, b, 3, 1 + (i > 0), 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, classes))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "epochs", "least"), [("shortlist", 8, 94), ("final", 20, 96)])
+def test_digits_are_learnt(name, epochs, least):
+    trained = fit(small_net(1), load("digits").split(), recipes[name], epochs=epochs)
+    assert trained.val_accuracy > least
+
+
+@pytest.mark.slow
+def test_real_cifar_is_learnt():
+    path = SHARED / "cifar10_16k.npz"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    split = load(str(path), flip=True).split()
+    trained = fit(small_net(3), split, recipes["shortlist"], epochs=2)
+    assert trained.val_accuracy > 35
