@@ -1,1 +1,9 @@
+"""Read-only views on a run: the table, the Pareto front, selection, correlation."""
 
+from __future__ import annotations
+
+from nascout.gallery.correlation import Correlation, correlate, rank_correlation
+from nascout.gallery.entry import Entry
+from nascout.gallery.gallery import Gallery
+
+__all__ = ["Correlation", "Entry", "Gallery", "correlate", "rank_correlation"]

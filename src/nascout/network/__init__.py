@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from nascout.network.export import Exported, export
 from nascout.network.lowering import lowers
 from nascout.network.module import Network, build, initialise
 from nascout.network.source import source_state, to_source
 from nascout.network.source_ops import prints
 
 __all__ = [
-    "Exported",
     "Network",
     "build",
-    "export",
     "initialise",
     "lowers",
     "prints",
