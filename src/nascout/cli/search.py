@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 COLUMNS = {
-    "retrained_val_accuracy": "val acc % (retrained)",
-    "test_accuracy": "test acc %",
+    "retrained_val_accuracy": "val %",
+    "test_accuracy": "test %",
     "params": "params",
     "macs": "MACs",
-    "latency_ms": "latency ms (table)",
-    "measured_latency_ms": "latency ms (measured)",
-    "architecture": "architecture",
+    "latency_ms": "ms (table)",
+    "measured_latency_ms": "ms (measured)",
 }
 
 
@@ -121,10 +120,13 @@ def _show(run: Run) -> None:
     gallery = run.gallery()
     stage = gallery.stage or "score"
     entries = gallery.ranked(gallery.at(stage), stage)
-    frame = gallery.table(entries)
-    columns = [name for name in COLUMNS if name in frame]
-    print_table(frame[columns].rename(columns=COLUMNS), title="Retrained, best first")
-    say("1 MAC is one multiply-add; FLOPs = 2 x MACs. Test images were used once, for this table.")
+    frame = gallery.frame().set_index("digest").loc[[entry.digest for entry in entries]]
+    frame = frame[[name for name in COLUMNS if name in frame]].rename(columns=COLUMNS)
+    frame.insert(0, "#", range(1, len(frame) + 1))
+    print_table(frame, title="Retrained networks, best validation accuracy first")
+    for number, entry in enumerate(entries, 1):
+        say(f"#{number}  {entry.architecture}")
+    say("1 MAC = one multiply-add, FLOPs = 2 x MACs. Test images were used once, for this table.")
     for line in _broken_in_practice(run):
         say(line)
     say(f"report   {run.folder / 'report.html'}")
