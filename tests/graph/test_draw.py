@@ -6,7 +6,8 @@ import pytest
 
 from nascout.errors import GraphError
 from nascout.graph import Builder
-from nascout.graph.draw import _Box, _crossings, _settle, draw
+from nascout.graph.draw import draw
+from nascout.graph.layout import Box, _crossings, _settle
 from nascout.graph.ops import Add, BatchNorm, Concat, Conv2d, Identity, ReLU
 from nascout.space import SPACES
 
@@ -119,7 +120,7 @@ def test_crossings_equal_the_definition():
 
 
 def test_settling_takes_what_is_wanted_where_it_fits_and_the_mean_where_not():
-    boxes = [_Box("norm", "a"), _Box("norm", "b")]  # 56 wide, 22 apart
+    boxes = [Box("norm", "a"), Box("norm", "b")]  # 56 wide, 22 apart
     _settle(boxes, [0, 1], [0.0, 200.0])
     assert [box.x for box in boxes] == [0.0, 200.0]
     _settle(boxes, [0, 1], [10.0, 10.0])

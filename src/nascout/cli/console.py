@@ -9,30 +9,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nascout.errors import ConfigError
+from nascout.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["error_line", "plain", "print_json", "print_table", "read_pairs", "say"]
-
-
-def plain(text: str) -> str:
-    r"""``text`` without control characters other than line breaks.
-
-    >>> plain("\x1b[31mred")
-    '?[31mred'
-    """
-    return "".join(c if c == "\n" or c.isprintable() else "?" for c in text)
+__all__ = ["error_line", "print_json", "print_table", "read_pairs", "say"]
 
 
 def error_line(error: Exception) -> str:
     """How an error is shown."""
-    return f"error: {plain(str(error))}\n"
+    return f"error: {printable(str(error))}\n"
 
 
 def say(text: str) -> None:
     """Print a line."""
-    sys.stdout.write(f"{plain(text)}\n")
+    sys.stdout.write(f"{printable(text)}\n")
 
 
 def print_json(content: Any) -> None:
@@ -65,7 +57,7 @@ def print_table(frame: pd.DataFrame, *, title: str = "", as_json: bool = False) 
         numeric = bool(rows) and all(isinstance(r[name], int | float | None) for r in rows)
         table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(plain(_cell(row[name]))) for name in frame.columns))
+        table.add_row(*(Text(printable(_cell(row[name]))) for name in frame.columns))
     Console().print(table)
 
 

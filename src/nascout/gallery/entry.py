@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nascout.errors import IntegrityError
 from nascout.records import Outcome
+from nascout.run.weights import verify
 from nascout.search.history import STAGES, Trial
 from nascout.space import Architecture
 
@@ -65,6 +66,7 @@ def _load(net: nn.Module, path: Path, device: str) -> None:
     from safetensors.torch import load_file
 
     try:
+        verify(path)
         net.load_state_dict(load_file(path, device=device))
     except FileNotFoundError:
         raise IntegrityError(

@@ -10,8 +10,8 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nascout.atomic import write_text
 from nascout.errors import AllFailed, Infeasible
-from nascout.gallery.atomic import write_text
 from nascout.gallery.entry import Entry, collect
 from nascout.gallery.front import on_front
 from nascout.gallery.inert import inert_cell

@@ -1,21 +1,12 @@
-"""Names and messages are data: text that neither a terminal nor a spreadsheet obeys."""
+"""Text from outside as a table cell that no spreadsheet obeys."""
 
 from __future__ import annotations
 
-__all__ = ["inert_cell", "printable"]
+from nascout.printable import printable
+
+__all__ = ["inert_cell"]
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def printable(text: str) -> str:
-    """``text`` with every character that does not print, except newlines, replaced by �.
-
-    Escape sequences, NUL, lone surrogates and marks that reorder text are among those.
-
-    >>> printable("a\\x1b[31mb")
-    'a�[31mb'
-    """
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def inert_cell(text: str) -> str:

@@ -1,35 +1,39 @@
 """A digest that is the same for graphs that are the same network.
 
-Node order, keys, the order of a sum's terms, identities and added zeros do not count; everything
-that costs parameters does, used or not. Two graphs with one digest therefore compute the same
-family of functions at the same params and MACs.
+Node order, keys, the order of a sum's terms, identities, added zeros, and whether an operation
+without cost is shared or repeated do not count; everything that costs parameters or MACs does,
+used or not. Two graphs with one digest compute the same family of functions at the same params
+and MACs.
 
 Method: colour refinement (Weisfeiler and Leman) on the DAG: one pass from the inputs, one from
-the outputs, one more from the inputs. Isomorphic graphs always agree. Different ones could only
-collide where colour refinement is blind; the tests compare it with exact isomorphism.
+the outputs, one more from the inputs. Vertices that end up with one colour are then marked one
+at a time and refined again among themselves, which tells apart what refinement alone cannot,
+such as one ring of six from two rings of three. Isomorphic graphs always agree; the tests
+compare different ones with exact isomorphism.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from itertools import compress
+from typing import NamedTuple
 
 from nascout.graph.graph import Graph
+from nascout.graph.op import Op
 from nascout.graph.ops import Add, Identity, Input, Zero
+from nascout.graph.shape import Shape
 
-__all__ = ["digest", "simplify"]
+__all__ = ["Vertex", "digest", "simplify"]
 
 
-@dataclass
-class _Vertex:
+class Vertex(NamedTuple):
     """A node of the simplified graph: what it is, what it reads, whether its order matters."""
 
     label: str
-    inputs: list[int]
+    inputs: tuple[int, ...]
     commutative: bool
-    owns_weights: bool
 
 
 def digest(graph: Graph) -> str:
@@ -44,93 +48,139 @@ def digest(graph: Graph) -> str:
     True
     """
     vertices, outputs = simplify(graph)
-    up = _upward(vertices, [v.label for v in vertices])
-    around = _downward(vertices, up, outputs)
-    final = _upward(vertices, around)
-    return _hash([*sorted(final), *(final[o] for o in outputs)])
+    hashes = {label: _hash([label.encode()]) for label in {v.label for v in vertices}}
+    colours = _refine(vertices, [hashes[v.label] for v in vertices], outputs)
+    return _hash(sorted(_untie(vertices, colours))).hex()
 
 
-def simplify(graph: Graph) -> tuple[list[_Vertex], list[int]]:
-    """Fold identities and zeros, then drop what neither reaches an output nor owns weights.
+def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
+    """Fold identities and zeros, then drop what neither reaches an output nor costs anything.
 
     A zero is a leaf of its shape; sums drop it, ops that keep zero pass it on. A convolution of a
-    zero stays: its normalisation's bias can still be learned, and it costs parameters.
+    zero stays: its normalisation's bias can still be learned, and it costs parameters. Nodes
+    without cost that do the same to the same inputs are one vertex.
     """
-    vertices: list[_Vertex] = []
+    vertices: list[Vertex] = []
+    costs: list[bool] = []
     place: list[int] = []
-    zeros: dict[str, int] = {}
+    known: dict[Vertex, int] = {}
+    zeros: set[int] = set()
 
-    def vertex(label: str, inputs: list[int], commutative: bool, owns: bool) -> int:
-        vertices.append(_Vertex(label, inputs, commutative, owns))
+    def vertex(new: Vertex, costly: bool) -> int:
+        if not costly:
+            if new in known:
+                return known[new]
+            known[new] = len(vertices)
+        vertices.append(new)
+        costs.append(costly)
         return len(vertices) - 1
 
-    def zero(shape: str) -> int:
-        if shape not in zeros:
-            zeros[shape] = vertex(f"zero {shape}", [], False, False)
-        return zeros[shape]
-
-    zero_ids = zeros.values()
     for index, node in enumerate(graph):
         inputs = [place[i] for i in node.inputs]
-        shape = str(graph.shapes[index])
-        owns = bool(node.op.weights(*graph.input_shapes(index)))
         if isinstance(node.op, Add):
-            inputs = [i for i in inputs if i not in zero_ids]
+            inputs = sorted(i for i in inputs if i not in zeros)
+        costly = _is_costly(node.op, graph.input_shapes(index))
         if isinstance(node.op, Identity) or (isinstance(node.op, Add) and len(inputs) == 1):
             place.append(inputs[0])
-        elif (
-            isinstance(node.op, Zero)
-            or (isinstance(node.op, Add) and not inputs)
-            or (node.op.keeps_zero and all(i in zero_ids for i in inputs))
+        elif isinstance(node.op, Zero) or (
+            node.op.keeps_zero and not costly and zeros.issuperset(inputs)
         ):
-            place.append(zero(shape))
+            place.append(vertex(Vertex(f"zero {graph.shapes[index]}", (), False), False))
+            zeros.add(place[-1])
         else:
-            label = f"{type(node.op).__name__} {json.dumps(node.op.attributes(), sort_keys=True)}"
+            label = repr(node.op)
             if isinstance(node.op, Input):
                 label += f" {graph.inputs.index(index)}"
-            place.append(vertex(label, inputs, node.op.commutative, owns))
-    return _drop_dead(vertices, [place[o] for o in graph.outputs])
+            read = sorted(inputs) if node.op.commutative else inputs
+            place.append(vertex(Vertex(label, tuple(read), node.op.commutative), costly))
+    return _drop_dead(vertices, costs, [place[o] for o in graph.outputs])
 
 
-def _drop_dead(vertices: list[_Vertex], outputs: list[int]) -> tuple[list[_Vertex], list[int]]:
-    keep = [v.owns_weights or v.label.startswith("Input ") for v in vertices]
+def _is_costly(op: Op, inputs: tuple[Shape, ...]) -> bool:
+    """Whether ``op`` costs parameters or MACs; an input of the network is kept like those."""
+    return isinstance(op, Input) or bool(op.weights(*inputs)) or op.macs(*inputs) > 0
+
+
+def _drop_dead(
+    vertices: list[Vertex], keep: list[bool], outputs: list[int]
+) -> tuple[list[Vertex], list[int]]:
     for out in outputs:
         keep[out] = True
     for index in range(len(vertices) - 1, -1, -1):
         if keep[index]:
             for source in vertices[index].inputs:
                 keep[source] = True
-    place = {old: new for new, old in enumerate(i for i, kept in enumerate(keep) if kept)}
-    kept = [
-        _Vertex(v.label, [place[i] for i in v.inputs], v.commutative, v.owns_weights)
-        for i, v in enumerate(vertices)
-        if keep[i]
-    ]
+    place = {old: new for new, old in enumerate(compress(range(len(keep)), keep))}
+    kept = [v._replace(inputs=tuple(place[i] for i in v.inputs)) for v in compress(vertices, keep)]
     return kept, [place[o] for o in outputs]
 
 
-def _upward(vertices: list[_Vertex], labels: list[str]) -> list[str]:
+def _refine(
+    vertices: Sequence[Vertex], labels: list[bytes], outputs: Sequence[int] = ()
+) -> list[bytes]:
+    around = _downward(vertices, _upward(vertices, labels), outputs)
+    return _upward(vertices, around)
+
+
+def _upward(vertices: Sequence[Vertex], labels: list[bytes]) -> list[bytes]:
     """Colour every vertex by its label and the colours it reads."""
-    colours: list[str] = []
+    colours: list[bytes] = []
     for vertex, label in zip(vertices, labels, strict=True):
         read = [colours[i] for i in vertex.inputs]
-        colours.append(_hash([label, *(sorted(read) if vertex.commutative else read)]))
+        if vertex.commutative:
+            read.sort()
+        colours.append(_hash([label, *read]))
     return colours
 
 
-def _downward(vertices: list[_Vertex], colours: list[str], outputs: list[int]) -> list[str]:
+def _downward(
+    vertices: Sequence[Vertex], colours: list[bytes], outputs: Sequence[int]
+) -> list[bytes]:
     """Colour every vertex by its colour and who reads it, at which place."""
-    readers: list[list[str]] = [[] for _ in vertices]
+    readers: list[list[bytes]] = [[] for _ in vertices]
     for place, out in enumerate(outputs):
-        readers[out].append(f"output {place}")
+        readers[out].append(_OUTPUT + place.to_bytes(4, "big"))
     around = list(colours)
     for index in range(len(vertices) - 1, -1, -1):
-        around[index] = _hash([colours[index], *sorted(readers[index])])
         vertex = vertices[index]
+        around[index] = _hash([colours[index], *sorted(readers[index])])
         for place, source in enumerate(vertex.inputs):
-            readers[source].append(f"{around[index]} {0 if vertex.commutative else place}")
+            position = 0 if vertex.commutative else place
+            readers[source].append(around[index] + position.to_bytes(4, "big"))
     return around
 
 
-def _hash(parts: Iterable[str]) -> str:
-    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+def _untie(vertices: list[Vertex], colours: list[bytes]) -> list[bytes]:
+    """Tell apart vertices of one colour, by what marking one does to the tied ones around it."""
+    count = Counter(colours)
+    untied = list(colours)
+    for part in _connected(vertices, [count[colour] > 1 for colour in colours]):
+        place = {old: new for new, old in enumerate(part)}
+        inside = [
+            vertices[i]._replace(inputs=tuple(place[s] for s in vertices[i].inputs if s in place))
+            for i in part
+        ]
+        labels = [colours[i] for i in part]
+        for i in part if len(part) > 1 else ():
+            marked = list(labels)
+            marked[place[i]] = _hash([b"marked", colours[i]])
+            untied[i] = _hash([colours[i], *sorted(_refine(inside, marked))])
+    return untied
+
+
+def _connected(vertices: list[Vertex], chosen: list[bool]) -> Iterable[list[int]]:
+    """The connected parts of the graph that the chosen vertices make, each in ascending order."""
+    part = {i: [i] for i, wanted in enumerate(chosen) if wanted}
+    for index in list(part):
+        for source in vertices[index].inputs:
+            if source in part and part[source] is not part[index]:
+                joined = sorted(part[source] + part[index])
+                part.update(dict.fromkeys(joined, joined))
+    return [members for index, members in part.items() if index == members[0]]
+
+
+def _hash(parts: Iterable[bytes]) -> bytes:
+    return blake2b(b"".join(parts), digest_size=16).digest()
+
+
+_OUTPUT = _hash([b"output"])

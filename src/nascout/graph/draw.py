@@ -6,16 +6,15 @@ grounds. Names are data: every text is escaped, and characters that do not print
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from html import escape
-from itertools import pairwise
 from math import sqrt
 
 from nascout.graph import ops
 from nascout.graph.graph import Graph
+from nascout.graph.layout import CHAR, RADIUS, Box, Lists, lay_out
 from nascout.graph.op import Op
+from nascout.printable import printable
 
 __all__ = ["draw"]
 
@@ -32,46 +31,10 @@ COLOURS = {
 INK, LINE = "#1f2328", "#848d97"
 SYMBOLS = {ops.Add: "+", ops.Concat: "∥"}
 POOLS = (ops.AvgPool, ops.MaxPool, ops.GlobalAvgPool)
-FONT, CHAR, LONGEST = 13, 7.4, 30
-RADIUS, GAP, ROW_GAP, MARGIN = 11.0, 22.0, 30.0, 12.0
-SWEEPS = 12
+FONT, LONGEST = 13, 30
+ROW_GAP, MARGIN = 30.0, 12.0
 
 Span = tuple[float, float]  # top and bottom of a row
-Lists = list[list[int]]  # of indices of boxes
-
-
-@dataclass
-class _Box:
-    """What stands in one place: a node or a contracted chain, an end, or the bend of a line."""
-
-    kind: str
-    label: str = ""
-    detail: str = ""
-    tip: str = ""
-    sources: list[int] = field(default_factory=list)
-    row: int = 0
-    x: float = 0.0
-
-    @property
-    def is_line(self) -> bool:
-        """Whether a line passes here and nothing is drawn."""
-        return self.kind in ("bend", "skip")
-
-    @property
-    def is_circle(self) -> bool:
-        return self.kind == "junction" and self.label in SYMBOLS.values()
-
-    @property
-    def width(self) -> float:
-        if self.is_line or self.is_circle:
-            return 2 * RADIUS if self.is_circle else 6.0
-        return max(56.0, CHAR * max(len(self.label), 0.85 * len(self.detail)) + 22)
-
-    @property
-    def height(self) -> float:
-        if self.is_line or self.is_circle:
-            return 2 * RADIUS if self.is_circle else 0.0
-        return 42.0 if self.detail else 28.0
 
 
 def draw(graph: Graph, *, title: str = "", expand: bool = False) -> str:
@@ -99,22 +62,16 @@ def draw(graph: Graph, *, title: str = "", expand: bool = False) -> str:
     (True, 3, True)
     """
     boxes = _boxes(graph, expand)
-    hops = _hops(boxes)
-    rows: Lists = [[] for _ in range(max(box.row for box in boxes) + 1)]
-    for index, box in enumerate(boxes):
-        rows[box.row].append(index)
-    above, below = _neighbours(len(boxes), hops)
-    _untangle(rows, above, below)
-    _place(boxes, rows, above, below)
+    rows, hops = lay_out(boxes)
     return _svg(boxes, rows, hops, title)
 
 
-def _boxes(graph: Graph, expand: bool) -> list[_Box]:
+def _boxes(graph: Graph, expand: bool) -> list[Box]:
     """One box per node or chain, in topological order, then one per output."""
     readers = [0] * len(graph)
     for source in (*graph.outputs, *(i for node in graph for i in node.inputs)):
         readers[source] += 1
-    boxes: list[_Box] = []
+    boxes: list[Box] = []
     members: Lists = []
     home: list[int] = []
     for index, node in enumerate(graph):
@@ -125,14 +82,14 @@ def _boxes(graph: Graph, expand: bool) -> list[_Box]:
         home.append(len(boxes))
         hidden = isinstance(node.op, ops.Identity) and not expand
         kind = "skip" if hidden else _kind(graph, index)
-        boxes.append(_Box(kind, sources=[home[i] for i in node.inputs]))
+        boxes.append(Box(kind, sources=[home[i] for i in node.inputs]))
         members.append([index])
     for box, group in zip(boxes, members, strict=True):
         _describe(box, graph, group, expand)
     for number, out in enumerate(graph.outputs, 1):
         label = "output" if len(graph.outputs) == 1 else f"output {number}"
         shape = str(graph.shapes[out])
-        boxes.append(_Box("end", label, shape, f"{label}\n{shape}", [home[out]]))
+        boxes.append(Box("end", label, shape, f"{label}\n{shape}", [home[out]]))
     return boxes
 
 
@@ -162,7 +119,7 @@ def _kind(graph: Graph, index: int) -> str:
     return "conv" if any(len(shape) > 1 for shape in learned) else "norm"
 
 
-def _describe(box: _Box, graph: Graph, group: list[int], expand: bool) -> None:
+def _describe(box: Box, graph: Graph, group: list[int], expand: bool) -> None:
     """Fill in the words of the box that stands for the nodes ``group``."""
     first, last = graph.nodes[group[0]], graph.nodes[group[-1]]
     shape = graph.shapes[group[-1]]
@@ -203,100 +160,7 @@ def _tip(graph: Graph, index: int) -> str:
     return f"{node.key}: {type(node.op).__name__}({attributes}) → {graph.shapes[index]}{learned}"
 
 
-def _hops(boxes: list[_Box]) -> Lists:
-    """Every edge as the boxes on its way; one bend is added per row that an edge passes."""
-    for box in boxes:
-        box.row = max((boxes[i].row + 1 for i in box.sources), default=0)
-    lowest = max(box.row for box in boxes)
-    for box in boxes:
-        box.row = lowest if box.kind == "end" and box.sources else box.row
-    hops = []
-    for target, box in enumerate(boxes[:]):
-        for source in box.sources:
-            bends = range(len(boxes), len(boxes) + box.row - boxes[source].row - 1)
-            boxes += [_Box("bend", row=boxes[source].row + 1 + i) for i in range(len(bends))]
-            hops.append([source, *bends, target])
-    return hops
-
-
-def _neighbours(count: int, hops: Lists) -> tuple[Lists, Lists]:
-    above: Lists = [[] for _ in range(count)]
-    below: Lists = [[] for _ in range(count)]
-    for hop in hops:
-        for one, other in pairwise(hop):
-            below[one].append(other)
-            above[other].append(one)
-    return above, below
-
-
-def _untangle(rows: Lists, above: Lists, below: Lists) -> None:
-    """Order each row by the mean place of its neighbours, to and fro; keep the best order seen."""
-    best, fewest = [row[:] for row in rows], _crossings(rows, below)
-    for sweep in range(SWEEPS):
-        down = sweep % 2 == 0
-        beside = above if down else below
-        for number in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):
-            place = {box: i for i, box in enumerate(rows[number - 1 if down else number + 1])}
-            mean = {
-                box: sum(map(place.__getitem__, beside[box])) / len(beside[box])
-                for box in rows[number]
-                if beside[box]
-            }
-            mean |= {box: float(i) for i, box in enumerate(rows[number]) if box not in mean}
-            rows[number].sort(key=mean.__getitem__)
-        if (crossings := _crossings(rows, below)) < fewest:
-            best, fewest = [row[:] for row in rows], crossings
-    rows[:] = best
-
-
-def _crossings(rows: Lists, below: Lists) -> int:
-    """How many pairs of lines cross."""
-    total = 0
-    for upper, lower in pairwise(rows):
-        place = {box: i for i, box in enumerate(lower)}
-        seen: list[int] = []
-        for box in upper:
-            ends = sorted(place[n] for n in below[box])
-            total += sum(len(seen) - bisect_right(seen, end) for end in ends)
-            for end in ends:
-                insort(seen, end)
-    return total
-
-
-def _place(boxes: list[_Box], rows: Lists, above: Lists, below: Lists) -> None:
-    """Give every box its x: close to the mean of its neighbours, in order, without overlap."""
-    for row in rows:
-        _settle(boxes, row, [0.0] * len(row))
-    for sweep in range(2 * SWEEPS):
-        beside = (above, below)[sweep % 2]
-        for row in reversed(rows) if beside is below else rows:
-            wanted = [
-                sum(boxes[n].x for n in beside[i]) / len(beside[i]) if beside[i] else boxes[i].x
-                for i in row
-            ]
-            _settle(boxes, row, wanted)
-
-
-def _settle(boxes: list[_Box], row: list[int], wanted: list[float]) -> None:
-    """Least squares to ``wanted`` under order and distance: pool adjacent violators."""
-    offsets = [0.0]
-    for one, other in pairwise(row):
-        gap = GAP if not (boxes[one].is_line and boxes[other].is_line) else GAP / 2
-        offsets.append(offsets[-1] + (boxes[one].width + boxes[other].width) / 2 + gap)
-    pools: list[tuple[float, float, int]] = []  # mean, weight, count
-    for box, want, offset in zip(row, wanted, offsets, strict=True):
-        mean, weight, count = want - offset, (4.0 if boxes[box].is_line else 1.0), 1
-        while pools and pools[-1][0] > mean:
-            former, heavy, more = pools.pop()
-            mean = (mean * weight + former * heavy) / (weight + heavy)
-            weight, count = weight + heavy, count + more
-        pools.append((mean, weight, count))
-    means = [mean for mean, _, count in pools for _ in range(count)]
-    for box, mean, offset in zip(row, means, offsets, strict=True):
-        boxes[box].x = mean + offset
-
-
-def _svg(boxes: list[_Box], rows: Lists, hops: Lists, title: str) -> str:
+def _svg(boxes: list[Box], rows: Lists, hops: Lists, title: str) -> str:
     top = MARGIN + (30.0 if title else 0.0)
     spans: list[Span] = []
     for row in rows:
@@ -328,7 +192,7 @@ def _svg(boxes: list[_Box], rows: Lists, hops: Lists, title: str) -> str:
     )
 
 
-def _lines(boxes: list[_Box], spans: list[Span], hops: Lists) -> list[str]:
+def _lines(boxes: list[Box], spans: list[Span], hops: Lists) -> list[str]:
     """A path for every way from one drawn box to the next, dashed if it is an identity."""
     into: dict[int, Lists] = {}
     for hop in hops:
@@ -348,7 +212,7 @@ def _lines(boxes: list[_Box], spans: list[Span], hops: Lists) -> list[str]:
     return lines
 
 
-def _line(way: Sequence[_Box], spans: list[Span], shift: float) -> str:
+def _line(way: Sequence[Box], spans: list[Span], shift: float) -> str:
     """Curves in the gaps between rows, straight through the rows, an arrow head at the end."""
     first, last = way[0], way[-1]
     middle = sum(spans[first.row]) / 2
@@ -372,7 +236,7 @@ def _line(way: Sequence[_Box], spans: list[Span], shift: float) -> str:
     return f'<path d="{"".join(path)}" {attributes}>{title}</path>'
 
 
-def _drawn(box: _Box, span: Span) -> str:
+def _drawn(box: Box, span: Span) -> str:
     fill, stroke = COLOURS[box.kind]
     y = sum(span) / 2
     paint = f'fill="{fill}" stroke="{stroke}" stroke-width="1.2"'
@@ -396,4 +260,4 @@ def _drawn(box: _Box, span: Span) -> str:
 
 def _text(text: str) -> str:
     """``text`` as XML character data or a quoted attribute."""
-    return escape("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text))
+    return escape(printable(text))

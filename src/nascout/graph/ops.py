@@ -17,6 +17,7 @@ __all__ = [
     "Input",
     "Linear",
     "MaxPool",
+    "Pool",
     "ReLU",
     "Window",
     "Zero",
@@ -68,6 +69,8 @@ class Window(Op):
         """Height and width of the output."""
         need_map(x, type(self).__name__)
         need_positive(kernel=self.kernel, stride=self.stride, dilation=self.dilation)
+        if min(self.pads) < 0:
+            raise ValueError(f"padding must not be negative, got {self.padding}")
         axes = zip(
             x[1:], pair(self.kernel), pair(self.stride), pair(self.dilation), self.pads, strict=True
         )
@@ -75,13 +78,13 @@ class Window(Op):
         return height, width
 
     def _along(self, size: int, kernel: int, stride: int, dilation: int, pad: int) -> int:
-        span = size + 2 * pad - dilation * (kernel - 1) - 1
-        if span < 0:
-            raise ValueError(f"a window of {dilation * (kernel - 1) + 1} does not fit {size}")
-        out = span // stride + 1
-        # PyTorch's rule: a partial window counts if it starts inside the padded input's left part.
-        if self.ceil and span % stride and out * stride < size + pad:
-            out += 1
+        reach = dilation * (kernel - 1) + 1
+        out = (size + 2 * pad - reach + (stride - 1 if self.ceil else 0)) // stride + 1
+        # PyTorch's rule: a window over the edge counts only if it starts before the padding.
+        if self.ceil and (out - 1) * stride >= size + pad:
+            out -= 1
+        if out < 1:
+            raise ValueError(f"a window of {reach} does not fit {size} + 2·{pad}")
         return out
 
 
@@ -117,7 +120,7 @@ class Conv2d(Window):
         need_positive(out=self.out, groups=self.groups)
         area = self.out_area(x)
         if x.channels % self.groups or self.out % self.groups:
-            raise ValueError(f"{self.groups} groups divide neither {x.channels} nor {self.out}")
+            raise ValueError(f"{self.groups} groups do not divide {x.channels} and {self.out}")
         return Shape((self.out, *area))
 
     def weights(self, *xs: Shape) -> dict[str, tuple[int, ...]]:
@@ -203,36 +206,37 @@ class Zero(Op):
         return xs[0]
 
 
+class Pool(Window):
+    """What gathers a window into one value per channel."""
+
+    keeps_zero = True
+
+    def shape(self, *xs: Shape) -> Shape:
+        """Channels stay. PyTorch allows padding up to half the kernel."""
+        (x,) = xs
+        if any(2 * p > k for p, k in zip(self.pads, pair(self.kernel), strict=True)):
+            raise ValueError(f"padding {self.pads} is more than half the kernel {self.kernel}")
+        return Shape((x.channels, *self.out_area(x)))
+
+
 @op
-class AvgPool(Window):
+class AvgPool(Pool):
     """Mean over a window; padding is not counted in the mean."""
 
     kernel: Size
     stride: Size = 1
     padding: Size | None = None
     ceil: bool = False
-    keeps_zero = True
-
-    def shape(self, *xs: Shape) -> Shape:
-        """Channels stay."""
-        (x,) = xs
-        return Shape((x.channels, *self.out_area(x)))
 
 
 @op
-class MaxPool(Window):
+class MaxPool(Pool):
     """Maximum over a window; padding never wins."""
 
     kernel: Size
     stride: Size = 1
     padding: Size | None = None
     ceil: bool = False
-    keeps_zero = True
-
-    def shape(self, *xs: Shape) -> Shape:
-        """Channels stay."""
-        (x,) = xs
-        return Shape((x.channels, *self.out_area(x)))
 
 
 @op
@@ -278,6 +282,7 @@ class Add(Op):
 
     arity = None
     commutative = True
+    keeps_zero = True
 
     def shape(self, *xs: Shape) -> Shape:
         """The common shape."""
@@ -291,6 +296,7 @@ class Concat(Op):
     """Inputs of one height and width, joined along channels."""
 
     arity = None
+    keeps_zero = True
 
     def shape(self, *xs: Shape) -> Shape:
         """Channels add up."""

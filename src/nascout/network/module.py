@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nascout.errors import GraphError, UnsupportedNetwork
 from nascout.graph import Graph
-from nascout.graph.ops import BatchNorm, Input
+from nascout.graph.ops import Input
 from nascout.network.draw_weights import uniform_weight
 from nascout.network.lowering import lower
 from nascout.space import Architecture
@@ -25,12 +25,15 @@ class Network(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        last_read = {i: index for index, node in enumerate(graph) for i in node.inputs}
-        # Per node, what nobody reads after it.
-        self._spent = [
-            [i for i in set(node.inputs) if last_read[i] == index and i not in graph.outputs]
-            for index, node in enumerate(graph)
-        ]
+        last_read = list(range(len(graph)))
+        for index, node in enumerate(graph):
+            for source in node.inputs:
+                last_read[source] = index
+        # Per node, what nobody reads after it; its own result if nobody reads that at all.
+        self._spent: list[list[int]] = [[] for _ in graph]
+        for source, last in enumerate(last_read):
+            if source not in graph.outputs:
+                self._spent[last].append(source)
         # Per node, where its module hangs: the parent and the name, None for inputs.
         self._places = [
             None
@@ -47,6 +50,8 @@ class Network(nn.Module):
                 if scope not in parent._modules:
                     parent.add_module(scope, nn.Module())
                 parent = getattr(parent, scope)
+                if type(parent) is not nn.Module:  # another node's
+                    raise KeyError(scope)
             if name in parent._modules:
                 raise KeyError(name)
             parent.add_module(name, module)
@@ -63,6 +68,11 @@ class Network(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         """inputs: one (n, *shape) tensor per Input node, in order."""
+        if len(inputs) != len(self.graph.inputs):
+            raise GraphError(
+                f"the network has {len(self.graph.inputs)} input(s), {len(inputs)} were given",
+                "Pass one batch per Input node.",
+            )
         values: dict[int, Tensor] = {}
         waiting = iter(inputs)
         steps = zip(self.graph, self.node_modules(), self._spent, strict=True)
@@ -80,18 +90,27 @@ class Network(nn.Module):
 def initialise(net: Network, seed: int) -> None:
     """Draw every weight from ``(seed, key, shape)``; normalisations start at one and zero.
 
-    Weights and biases are uniform in ±1/sqrt(fan_in), PyTorch's default. Nothing is drawn from
-    the global generator.
+    Matrices and kernels, and the biases beside them, are uniform in ±1/sqrt(fan_in), PyTorch's
+    default; what has neither is reset by its own module. Nothing is drawn from the global
+    generator.
     """
     for node, module in zip(net.graph, net.node_modules(), strict=True):
-        if module is None or isinstance(node.op, BatchNorm):
-            continue
-        weight = getattr(module, "weight", None)
-        for name, parameter in module.named_parameters(recurse=False):
-            fan_in = weight[0].numel() if isinstance(weight, Tensor) else parameter.numel()
-            drawn = uniform_weight(seed, f"{node.key}.{name}", tuple(parameter.shape), fan_in)
+        for path, part in module.named_modules() if module is not None else ():
+            _initialise_part(part, seed, f"{node.key}.{path}." if path else f"{node.key}.")
+
+
+def _initialise_part(part: nn.Module, seed: int, prefix: str) -> None:
+    own = {name: tensor for name, tensor in part._parameters.items() if tensor is not None}
+    if all(tensor.dim() < 2 for tensor in own.values()):
+        getattr(part, "reset_parameters", lambda: None)()
+        return
+    for name, tensor in own.items():
+        matrix = tensor if tensor.dim() > 1 else own.get("weight", tensor)
+        if matrix.dim() > 1:
+            fan_in = matrix[0].numel()
+            drawn = uniform_weight(seed, prefix + name, tuple(tensor.shape), fan_in)
             with torch.no_grad():
-                parameter.copy_(drawn)
+                tensor.copy_(drawn)
 
 
 def build(
@@ -124,12 +143,19 @@ def build(
             f"cannot build a {type(architecture).__name__}",
             "Pass an Architecture (space.parse(text), space.sample(rng)) or a Graph.",
         )
-    # Modules are made without drawing weights: `initialise` draws them from their keys.
-    with torch.device("meta"):
+    # Modules draw weights of their own as they are made; `initialise` replaces them.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         net = Network(graph)
-    net.to_empty(device="cpu")
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.reset_parameters()
     initialise(net, seed)
-    return net.to(device=device, dtype=dtype)
+    return _moved(net, torch.device(device), dtype)
+
+
+def _moved(net: Network, device: torch.device, dtype: torch.dtype) -> Network:
+    # Already there, as a rule, and Module.to costs more than a small network's forward pass.
+    tensors = (t for m in net.modules() for d in (m._parameters, m._buffers) for t in d.values())
+    there = all(
+        t is None or (t.device == device and (t.dtype == dtype or not t.is_floating_point()))
+        for t in tensors
+    )
+    return net if there else net.to(device=device, dtype=dtype)

@@ -8,10 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from nascout.atomic import write_text
 from nascout.errors import NascoutError
 from nascout.gallery import Gallery
-from nascout.gallery.atomic import write_text
-from nascout.gallery.inert import printable
+from nascout.printable import printable
 from nascout.report import sections
 from nascout.report.numbers import duration, label, show
 from nascout.search.history import Trial

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from nascout.gallery.inert import printable
+from nascout.printable import printable
 from nascout.report.numbers import label
 
 if TYPE_CHECKING:

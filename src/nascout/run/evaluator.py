@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from nascout.data import Data
+from nascout.errors import StoreFull
 from nascout.graph import graph_cost
 from nascout.hardware import LatencyTable, measure_latency_ms
 from nascout.network import build
@@ -52,7 +53,7 @@ class Evaluator:
         on_epoch: Callable[[Epoch], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Result:
-        """Evaluate; only a stop that was asked for (``Stopped``) gets out as an exception."""
+        """Evaluate; only a stop that was asked for and a full disk get out as exceptions."""
         start = time.perf_counter()
         try:
             if proposal.stage == "score":
@@ -60,7 +61,8 @@ class Evaluator:
             else:
                 values = self._train(proposal, on_epoch, should_stop)
                 outcome, message = Outcome.OK, ""
-        except Stopped:
+        except (Stopped, StoreFull):
+            # Not the candidate's doing: the run stops, and goes on when it is started again.
             raise
         except Diverged as error:
             outcome, values, message = Outcome.NONFINITE, {}, str(error)
@@ -99,7 +101,6 @@ class Evaluator:
         net = build(architecture, self.plan.seed, self.device)
         name = f"{architecture.digest[:16]}-{stage}-{epochs}.safetensors"
         checkpoint = self.folder / CHECKPOINTS / name
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
         trained = fit(
             net,
             self.split,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nascout.atomic import write_bytes
 from nascout.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ def save_weights(folder: Path, digest: str, net: nn.Module) -> Path:
     state = {name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()}
     content = save(state)
     place = folder / FOLDER
-    place.mkdir(parents=True, exist_ok=True)
     path = place / f"{digest[:16]}-{hashlib.sha256(content).hexdigest()[:16]}.safetensors"
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_bytes(content)
-    draft.replace(path)
+    write_bytes(path, content)
     for old in place.glob(f"{digest[:16]}-*.safetensors"):
         if old != path:
             old.unlink()

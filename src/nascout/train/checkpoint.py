@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from nascout.atomic import write_bytes
 from nascout.train.curve import Epoch
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
@@ -47,10 +47,10 @@ def save_checkpoint(
     net: nn.Module,
     optimizer: torch.optim.Optimizer,
 ) -> None:
-    """Write atomically: whoever reads ``path`` finds the whole new file or the whole old one.
+    """Write ``path`` whole or not at all; its folder is made if it is missing.
 
     Args:
-        path: the file; its folder is made if it is missing.
+        path: the file.
         identity: JSON-able; a checkpoint is resumed only under an equal one.
         state: curve and scaler.
         net: whose parameters and buffers are written.
@@ -65,16 +65,7 @@ def save_checkpoint(
         }
     )
     content = save(dict(tensors), {"training": text, "sha256": _digest(tensors, text)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(path, content)
 
 
 def load_checkpoint(

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from nascout.errors import StoreFull
-from nascout.gallery.atomic import write_text
+from nascout.atomic import write_text
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

@@ -9,11 +9,16 @@ from pathlib import Path
 
 from nascout.errors import StoreFull
 
-__all__ = ["write_text"]
+__all__ = ["write_bytes", "write_text"]
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """Write ``text`` as UTF-8 to ``path`` through a temporary file beside it.
+    """:func:`write_bytes` with ``text`` as UTF-8; what UTF-8 cannot hold becomes ``?``."""
+    return write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write ``content`` to ``path`` through a temporary file beside it.
 
     Whatever goes wrong, a file that was there stays as it was. The folder is made if need be.
 
@@ -25,8 +30,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
