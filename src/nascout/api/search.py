@@ -81,6 +81,9 @@ def search(
             _resume_or_start(database, plan.identity(loaded))
             evaluator = Evaluator(plan, loaded, folder, device)
             reason = _run(plan, database, evaluator, watcher)
+        except Interrupted:
+            Run(folder, store=store).report()
+            raise
         finally:
             database.close()
         return _finish(Run(folder, store=store), reason, loaded, evaluator, watcher)

@@ -103,7 +103,7 @@ def check_same(stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         RunMismatch: names the first option that differs, with both values.
     """
     flat_stored, flat_given = _flat(stored), _flat(given)
-    for key in sorted(flat_stored.keys() | flat_given.keys()):
+    for key in flat_given | flat_stored:
         old, new = flat_stored.get(key), flat_given.get(key)
         if old == new or (key == "budget" and old is not None and new is not None and new > old):
             continue

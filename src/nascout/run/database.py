@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, select, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from nascout.errors import StoreBusy, StoreCorrupt, StoreFull, StoreUnwritable
@@ -134,6 +134,7 @@ def translated(where: Path | str) -> Iterator[None]:
             raise StoreUnwritable(
                 f"cannot write {where} ({reason})", "Give write access, or another --out."
             ) from error
-        if "malformed" in reason or "not a database" in reason or "disk I/O" in reason:
+        if isinstance(where, Path) and not isinstance(error, IntegrityError):
+            # What is left to go wrong with a local file is its content.
             raise _corrupt(where, reason) from error
         raise

@@ -11,7 +11,7 @@ import torch
 
 from nascout.data import Data
 from nascout.errors import StoreFull
-from nascout.graph import graph_cost
+from nascout.graph import Graph, graph_cost
 from nascout.hardware import LatencyTable, measure_latency_ms
 from nascout.network import build
 from nascout.network.memory import is_out_of_memory
@@ -59,7 +59,8 @@ class Evaluator:
             if proposal.stage == "score":
                 outcome, values, message = self._score(proposal)
             else:
-                values = self._train(proposal, on_epoch, should_stop)
+                values = self._costs(proposal.architecture.graph())
+                values |= self._train(proposal, on_epoch, should_stop)
                 outcome, message = Outcome.OK, ""
         except (Stopped, StoreFull):
             # Not the candidate's doing: the run stops, and goes on when it is started again.
@@ -74,13 +75,18 @@ class Evaluator:
                 torch.cuda.empty_cache()
         return Result(outcome, values, message, time.perf_counter() - start)
 
-    def _score(self, proposal: Proposal) -> tuple[Outcome, dict[str, float], str]:
-        graph = proposal.architecture.graph()
+    def _costs(self, graph: Graph) -> dict[str, float]:
+        """Static costs and, unless they already break a constraint, the latency."""
         values = graph_cost(graph).as_dict()
         static = [c for c in self.plan.constraints if c.metric in values]
         if all(c.holds(values) for c in static):
             # Only now: an operation not seen before has to be measured.
             values["latency_ms"] = self.table.latency_ms(graph)
+        return values
+
+    def _score(self, proposal: Proposal) -> tuple[Outcome, dict[str, float], str]:
+        graph = proposal.architecture.graph()
+        values = self._costs(graph)
         broken = [str(c) for c in self.plan.constraints if not c.holds(values)]
         if broken:
             return Outcome.INFEASIBLE, values, f"breaks {', '.join(broken)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -158,23 +159,17 @@ class Space(ABC):
     @cached_property
     def size(self) -> int:
         """How many architectures there are, by notation (isomorphic ones counted apart)."""
-        return sum(self._counts({}, 0))
-
-    def _counts(self, made: dict[str, str | None], index: int) -> Iterator[int]:
-        """Counts of completions; decisions that no later one depends on are factors."""
-        decisions = self.decisions
-        parents = {name for c in decisions for name, _ in c.when}
-        factor = 1
-        while index < len(decisions):
-            choice = decisions[index]
-            if choice.name in parents:
-                for option in choice.options if choice.is_open(made) else (None,):
-                    for count in self._counts({**made, choice.name: option}, index + 1):
-                        yield factor * count
-                return
-            factor *= len(choice.options) if choice.is_open(made) else 1
-            index += 1
-        yield factor
+        needed_by = {name: index for index, c in enumerate(self.decisions) for name, _ in c.when}
+        # A state is what was chosen where a later decision depends on it; ways to reach each.
+        ways: Counter[tuple[tuple[str, str | None], ...]] = Counter({(): 1})
+        for index, choice in enumerate(self.decisions):
+            reached: Counter[tuple[tuple[str, str | None], ...]] = Counter()
+            for state, count in ways.items():
+                for option in choice.options if choice.is_open(dict(state)) else (None,):
+                    made = (*state, (choice.name, option))
+                    reached[tuple(m for m in made if needed_by.get(m[0], -1) > index)] += count
+            ways = reached
+        return sum(ways.values())
 
     def __iter__(self) -> Iterator[Architecture]:
         """All architectures, the last decision varying fastest."""
