@@ -67,6 +67,15 @@ def test_bad_input_is_one_line_with_the_next_step(
     assert error.count("\n") == 1
 
 
+def _mixed(root):
+    from PIL import Image
+
+    for label, size in (("cat", 8), ("dog", 9)):
+        (root / label).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (size, size)).save(root / label / f"{number}.png")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -83,15 +92,6 @@ def test_bad_image_folders(make, message, monkeypatch, capsys, tmp_path):
     error = capsys.readouterr().err
     assert (stop.value.code, error.count("\n")) == (DataError.exit_code, 1)
     assert message in error
-
-
-def _mixed(root):
-    from PIL import Image
-
-    for label, size in (("cat", 8), ("dog", 9)):
-        (root / label).mkdir(parents=True)
-        for number in range(4):
-            Image.new("RGB", (size, size)).save(root / label / f"{number}.png")
 
 
 def test_version_and_help():

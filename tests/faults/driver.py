@@ -4,19 +4,8 @@ import os
 import subprocess
 import sys
 
-OPTIONS = [
-    "--budget",
-    "24",
-    "--strategy-option",
-    "shortlist=4",
-    "--strategy-option",
-    "epochs=1",
-    "--strategy-option",
-    "retrain=2",
-    "--strategy-option",
-    "final_epochs=3",
-    "--quiet",
-]
+KNOBS = ("shortlist=4", "epochs=1", "retrain=2", "final_epochs=3")
+OPTIONS = ["--quiet", "--budget=24", *(f"--strategy-option={knob}" for knob in KNOBS)]
 
 
 def start(out, cache, *options):
