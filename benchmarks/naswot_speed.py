@@ -1,0 +1,95 @@
+"""NASWOT: nascout against a plain implementation of what the released code does.
+
+Both score the same random NAS-Bench-201 cells with the same weights and batch, in turn, in one
+process; the ratio is taken cell by cell, since this kind of machine drifts.
+
+    OMP_WAIT_POLICY=passive python benchmarks/naswot_speed.py --cells 12 --threads 2 \
+        --out benchmarks/results/naswot_speed.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import nascout
+from nascout.score.naswot import naswot
+
+
+def plain_naswot(net: nn.Module, x: torch.Tensor) -> float:
+    """One network at a time: a forward and backward pass mark live ReLUs, a second pass sums."""
+    live: list[nn.Module] = []
+    kernel = np.zeros((len(x), len(x)))
+
+    def collect(module: nn.Module, inputs: tuple[torch.Tensor, ...], _: torch.Tensor) -> None:
+        nonlocal kernel
+        if module in live:
+            code = (inputs[0].reshape(len(x), -1) > 0).float()
+            agree = code @ code.t() + (1 - code) @ (1 - code).t()
+            kernel = kernel + agree.numpy()
+
+    relus = [m for m in net.modules() if isinstance(m, nn.ReLU)]
+    net.train()
+    hooks = [m.register_full_backward_hook(lambda m, *_: live.append(m)) for m in relus]
+    images = x.clone().requires_grad_(True)
+    output = net(images)
+    output.backward(torch.ones_like(output))
+    for hook in hooks:
+        hook.remove()
+    hooks = [m.register_forward_hook(collect) for m in relus]
+    with torch.no_grad():
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    return float(np.linalg.slogdet(kernel)[1])
+
+
+def main() -> None:
+    """Time both and write a row per cell."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", type=int, default=12)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/naswot_speed.csv"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    space = nascout.space("nasbench201")
+    rng = random.Random(0)
+    x = torch.randn(128, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    rows = []
+    for number in range(options.cells + 1):
+        arch = space.sample(rng)
+        row: dict[str, object] = {"architecture": str(arch)}
+        for name, score in (("nascout", naswot), ("plain", plain_naswot)):
+            net = nascout.build(arch)
+            start = time.perf_counter()
+            row[f"{name}_score"] = score(net, x)
+            row[f"{name}_seconds"] = round(time.perf_counter() - start, 4)
+        if number:  # the first one warms up
+            row["ratio"] = round(float(row["plain_seconds"]) / float(row["nascout_seconds"]), 3)
+            rows.append(row)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with options.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    ratios = sorted(float(row["ratio"]) for row in rows)
+    worst = max(
+        abs(float(r["nascout_score"]) / float(r["plain_score"]) - 1)
+        for r in rows
+        if np.isfinite(float(r["plain_score"]))
+    )
+    print(f"{len(rows)} cells, batch 128, {options.threads} threads, torch {torch.__version__}")
+    print(f"times faster: median {statistics.median(ratios):.2f}, {ratios[0]:.2f}-{ratios[-1]:.2f}")
+    print(f"largest relative difference of the scores: {worst:.1e}")
+
+
+if __name__ == "__main__":
+    main()
