@@ -1,5 +1,6 @@
 """What is recorded comes back; what is damaged is refused."""
 
+import os
 import random
 import sqlite3
 
@@ -185,6 +186,19 @@ def test_a_url_holds_several_runs(tmp_path, space, result):
 def test_an_unusable_url_is_one_line():
     with pytest.raises(StoreUnwritable, match="cannot open the store"):
         Store.at_url("nosuchdatabase://x", "run")
+
+
+@pytest.mark.skipif(
+    "NASCOUT_TEST_POSTGRESQL" not in os.environ,
+    reason="set NASCOUT_TEST_POSTGRESQL to the URL of an empty database",
+)
+def test_a_real_postgresql(space, result):
+    name = f"test-{os.getpid()}"
+    store = Store.at_url(os.environ["NASCOUT_TEST_POSTGRESQL"], name)
+    store.write_config({"seed": 3})
+    written = fill(store, space, result)
+    again = Store.at_url(os.environ["NASCOUT_TEST_POSTGRESQL"], name)
+    assert (again.config(), again.trials()) == ({"seed": 3}, written)
 
 
 def test_the_schema_is_valid_postgresql():
