@@ -199,6 +199,8 @@ def test_a_real_postgresql(space, result):
     written = fill(store, space, result)
     again = Store.at_url(os.environ["NASCOUT_TEST_POSTGRESQL"], name)
     assert (again.config(), again.trials()) == ({"seed": 3}, written)
+    store.close()
+    again.close()
 
 
 def test_the_schema_is_valid_postgresql():
