@@ -8,16 +8,19 @@ takes is measured at the end, as ``measured_latency_ms``.
 from __future__ import annotations
 
 import json
-import os
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from platformdirs import user_cache_path
 from torch import nn
 
+from nascout.atomic import write_text
+from nascout.errors import StoreFull
 from nascout.graph import Graph, Node, Shape
 from nascout.graph.ops import Identity, Input
 from nascout.hardware.device import fingerprint
@@ -44,7 +47,8 @@ def measure_latency_ms(
         device: where to run; CUDA is synchronised around each pass.
         seconds: about how long to measure, after as long a warm-up at most.
     """
-    inputs = [torch.zeros((batch, *shape), device=device) for shape in input_shapes]
+    dtype = next((p.dtype for p in net.parameters()), None)
+    inputs = [torch.zeros((batch, *shape), dtype=dtype, device=device) for shape in input_shapes]
     modes = [(module, module.training) for module in net.modules()]
     net.eval()
     try:
@@ -68,7 +72,7 @@ def _blocks_ms(run: Callable[[], object], device: torch.device, seconds: float) 
         return (time.perf_counter() - start) / passes * 1e3
 
     timed(3)
-    single = timed(3)
+    single = max(timed(3), 1e-6)
     passes = max(1, int(0.1 / single))
     blocks = min(200, max(5, int(seconds * 1e3 / (single * passes))))
     return [timed(passes) for _ in range(blocks)]
@@ -100,25 +104,32 @@ class LatencyTable:
 
     def latency_ms(self, graph: Graph) -> float:
         """Estimated milliseconds of one forward pass of ``graph``; what is new is measured."""
-        known = len(self._ms)
-        total = sum(
-            self._entry(_key(node, graph.input_shapes(index)), index, graph)
+        nodes = {
+            index: _key(node, graph.input_shapes(index))
             for index, node in enumerate(graph)
             if not isinstance(node.op, Input | Identity)
-        )
+        }
+        if not nodes:
+            return 0.0
         whole = f"whole {' '.join(str(graph.shapes[i]) for i in graph.inputs)}"
-        if whole not in self._ms:
-            shapes = [graph.shapes[i] for i in graph.inputs]
-            self._ms[whole] = self._fastest(build(graph), shapes, seconds=0.3) / total
-        if len(self._ms) > known:
+        if any(key not in self._ms for key in (*nodes.values(), whole)):
+            # What another process has measured meanwhile stays, so that both say the same.
+            self._ms |= self._read()
+            self._measure(graph, nodes, whole)
             self._write()
-        return total * self._ms[whole]
+        return sum(self._ms[key] for key in nodes.values()) * self._ms[whole]
 
-    def _entry(self, key: str, index: int, graph: Graph) -> float:
-        if key not in self._ms:
-            shapes = graph.input_shapes(index)
-            self._ms[key] = self._fastest(lower(graph.nodes[index].op, shapes), shapes, 0.02)
-        return self._ms[key]
+    def _measure(self, graph: Graph, nodes: dict[int, str], whole: str) -> None:
+        with torch.random.fork_rng(devices=[]):  # modules draw weights as they are made
+            for index, key in nodes.items():
+                if key not in self._ms:
+                    shapes = graph.input_shapes(index)
+                    module = lower(graph.nodes[index].op, shapes)
+                    self._ms[key] = self._fastest(module, shapes, seconds=0.02)
+        if whole not in self._ms:
+            shapes = tuple(graph.shapes[i] for i in graph.inputs)
+            total = sum(self._ms[key] for key in nodes.values())
+            self._ms[whole] = self._fastest(build(graph), shapes, seconds=0.3) / total
 
     def _fastest(self, net: nn.Module, shapes: Sequence[Shape], seconds: float) -> float:
         net = net.to(self.device).eval()
@@ -130,22 +141,22 @@ class LatencyTable:
         """The table on disk; one that is damaged or of another machine is measured anew."""
         try:
             content = json.loads(self.path.read_text())
-            if content["machine"] == self.machine:
-                return {str(k): float(v) for k, v in content["ms"].items()}
+            times = {str(k): float(v) for k, v in content["ms"].items()}
+            if content["machine"] == self.machine and all(0 < t < math.inf for t in times.values()):
+                return times
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
         return {}
 
     def _write(self) -> None:
-        # What another process measured first stays, so that both see the same numbers next time.
-        self._ms |= self._read()
-        text = json.dumps({"machine": self.machine, "ms": self._ms}, indent=1, sort_keys=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self.path.with_suffix(f".{os.getpid()}.tmp")
-            draft.write_text(text)
-            draft.replace(self.path)
-        except OSError:
+            with FileLock(f"{self.path}.lock", timeout=10):
+                # Whoever wrote first is right.
+                self._ms |= self._read()
+                content = {"machine": self.machine, "ms": self._ms}
+                write_text(self.path, json.dumps(content, indent=1, sort_keys=True))
+        except (OSError, StoreFull):
             # A cache that cannot be kept costs time, not correctness.
             return
 

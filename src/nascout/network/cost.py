@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -18,7 +20,7 @@ from nascout.network.module import Network
 from nascout.records import Cost
 from nascout.space import Architecture
 
-__all__ = ["network_cost"]
+__all__ = ["measured_cost", "network_cost"]
 
 aten = torch.ops.aten
 
@@ -30,7 +32,8 @@ def network_cost(
 
     For an architecture, a graph or a network built from one, by the op table. For any other
     module, by one forward pass of one sample in eval mode: convolutions and matrix products count
-    one MAC per multiply-add and one per bias added; tensors alive together are added up.
+    one MAC per multiply-add and one per bias they add; tensors alive together are added up. (A
+    linear layer on a strided sequence adds its bias apart: that one is not counted.)
 
     Args:
         target: what to cost; a module is left as found.
@@ -54,25 +57,28 @@ def network_cost(
             f"the cost of a {type(target).__name__} depends on its input's size",
             "Pass input_shape, for instance (3, 32, 32).",
         )
-    return _measured(target, input_shape)
-
-
-def _measured(net: nn.Module, input_shape: tuple[int, ...]) -> Cost:
-    first = next(net.parameters(), torch.empty(0))
+    first = next(target.parameters(), torch.empty(0))
     sample = torch.zeros((1, *input_shape), dtype=first.dtype, device=first.device)
+    return measured_cost(target, sample)
+
+
+def measured_cost(net: nn.Module, sample: Tensor) -> Cost:
+    """The cost of any module for ``sample``, a batch of one, by running it in eval mode.
+
+    Raises:
+        UnsupportedNetwork: the module cannot run on the sample.
+    """
     modes = [(module, module.training) for module in net.modules()]
-    counter = FlopCounterMode(
-        display=False,
-        custom_mapping={aten.convolution: _conv_flops, aten.addmm: _addmm_flops},
-    )
+    counter = FlopCounterMode(display=False, custom_mapping=_FLOPS)
     try:
         net.eval()
-        with torch.no_grad(), counter, _PeakBytes(sample) as memory:
-            net(sample)
-    except RuntimeError as error:
+        with torch.no_grad(), _plain_kernels(), counter, _PeakBytes(sample) as memory:
+            memory.returned(net(sample))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]
         raise UnsupportedNetwork(
-            f"{type(net).__name__} cannot run on one sample of shape {input_shape} ({reason})",
+            f"{type(net).__name__} cannot run on one sample of shape {tuple(sample.shape[1:])} "
+            f"({reason})",
             "Pass the input_shape that it expects.",
         ) from error
     finally:
@@ -80,6 +86,18 @@ def _measured(net: nn.Module, input_shape: tuple[int, ...]) -> Cost:
             module.training = mode
     params = sum(p.numel() for p in net.parameters())
     return Cost(params, counter.get_total_flops() // 2, memory.peak)
+
+
+@contextmanager
+def _plain_kernels() -> Iterator[None]:
+    """No fused kernel for a whole layer whose products could not be counted."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _conv_flops(x: Any, w: Any, bias: Any, *rest: Any, out_shape: Any, **_: Any) -> int:
@@ -93,37 +111,91 @@ def _addmm_flops(bias: Any, a: Any, b: Any, *_: Any, out_shape: Any, **__: Any) 
     return flops
 
 
+def _matvec_flops(a: Any, b: Any, *_: Any, **__: Any) -> int:
+    flops: int = 2 * prod(a)
+    return flops
+
+
+def _attention_flops(q: Any, k: Any, v: Any, *_: Any, **__: Any) -> int:
+    """Queries times keys, then weights times values; (..., length, features) each."""
+    flops: int = 2 * prod(q[:-1]) * k[-2] * (q[-1] + v[-1])
+    return flops
+
+
+def _lstm_flops(x: Any, *weights_and_rest: Any, **_: Any) -> int:
+    """Every weight and bias of the layer, at every position of the sequences x (..., features)."""
+    flops: int = 2 * prod(x[:-1]) * sum(prod(shape) for shape in weights_and_rest[:4])
+    return flops
+
+
+_FLOPS = {
+    aten.convolution: _conv_flops,
+    aten.addmm: _addmm_flops,
+    aten.mv: _matvec_flops,
+    aten.dot: _matvec_flops,
+    aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    aten.mkldnn_rnn_layer: _lstm_flops,
+}
+
+
 class _PeakBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the storages of activations that are alive, and remembers the most."""
+    """Adds up the storages of activations that are alive, and remembers the most.
+
+    The sample counts until its last reader, though the caller holds it longer.
+    """
 
     def __init__(self, sample: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.alive = self.peak = 0
-        self._known: set[int] = set()
-        self._see(sample)
+        storage = sample.untyped_storage()
+        self._sample, self._sample_bytes = storage._cdata, storage.nbytes()
+        self._known = {self._sample}
+        # Bytes without the sample: now, the most so far, the most up to the sample's last reader.
+        self._alive = self._most = self._most_with_sample = 0
+
+    @property
+    def peak(self) -> int:
+        """The most bytes alive at once."""
+        return max(self._most, self._most_with_sample + self._sample_bytes)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         # What an op reads is no new activation: parameters and buffers enter here.
-        for leaf in tree_leaves((args, kwargs)):
-            if isinstance(leaf, Tensor):
-                self._known.add(leaf.untyped_storage()._cdata)
+        read = {leaf.untyped_storage()._cdata for leaf in _tensors((args, kwargs))}
+        self._known |= read
         result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                self._see(leaf)
+        made = result[:1] if func.overloadpacket in _WITH_INDICES else result
+        for leaf in _tensors(made):
+            self._see(leaf)
+        if self._sample in read:
+            self._most_with_sample = self._most
         return result
+
+    def returned(self, output: Any) -> None:
+        """Say what the network returned: the sample itself, in place, lives to the end."""
+        if any(leaf.untyped_storage()._cdata == self._sample for leaf in _tensors(output)):
+            self._most_with_sample = self._most
 
     def _see(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         if storage._cdata in self._known:
             return
         self._known.add(storage._cdata)
-        self.alive += storage.nbytes()
-        self.peak = max(self.peak, self.alive)
+        self._alive += storage.nbytes()
+        self._most = max(self._most, self._alive)
         weakref.finalize(storage, self._forget, storage._cdata, storage.nbytes())
 
     def _forget(self, identity: int, size: int) -> None:
         self._known.discard(identity)
-        self.alive -= size
+        self._alive -= size
+
+
+# Pools whose indices nobody reads in inference.
+_WITH_INDICES = {
+    *(aten.max_pool2d_with_indices, aten.max_pool3d_with_indices),
+    *(aten.adaptive_max_pool2d, aten.adaptive_max_pool3d),
+}
+
+
+def _tensors(nest: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(nest) if isinstance(leaf, Tensor))

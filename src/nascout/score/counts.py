@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from nascout.network.cost import network_cost
+from nascout.network.cost import measured_cost, network_cost
+from nascout.network.module import Network
 from nascout.score.card import score
 
 __all__ = ["macs", "params"]
@@ -26,4 +27,6 @@ def macs(net: nn.Module, x: Tensor | None = None) -> float:
 
     ``x`` (n, ...) only tells the input's size; a network built by nascout does not need it.
     """
-    return float(network_cost(net, None if x is None else tuple(x.shape[1:])).macs)
+    if isinstance(net, Network) or x is None:
+        return float(network_cost(net).macs)
+    return float(measured_cost(net, x[:1]).macs)

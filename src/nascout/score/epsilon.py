@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
+from nascout.score.outputs import output_tensors
 from nascout.score.untouched import untouched
 
 __all__ = ["epsilon", "epsilon_of_outputs"]
@@ -63,9 +63,13 @@ def _first_output(net: nn.Module, x: Tensor, constant: float, dtype: torch.dtype
     for name, buffer in net.named_buffers():
         # Fresh copies: batch normalisation updates its statistics in place.
         state[name] = buffer.to(dtype, copy=True) if buffer.is_floating_point() else buffer.clone()
-    output: Any = functional_call(net, state, (x,))
-    while not isinstance(output, Tensor):
-        output = next(iter(output.values() if isinstance(output, dict) else output))
+    output = next(output_tensors(functional_call(net, state, (x,))), None)
+    if output is None or output.numel() % len(x):
+        given = "no tensor" if output is None else f"a tensor {tuple(output.shape)}"
+        raise UnsupportedNetwork(
+            f"epsilon reads one output per sample, and the network gives {given}",
+            f"Score a network whose first output is ({len(x)}, ...) for this batch.",
+        )
     return output.reshape(len(x), -1)[:, 0]
 
 

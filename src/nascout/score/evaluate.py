@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import cast, overload
 
+import torch
 from torch import Tensor, nn
 
 from nascout.errors import ConfigError, UnsupportedNetwork
@@ -135,8 +136,7 @@ def _score(
     outcome, message = Outcome.OK, ""
     try:
         for seed in range(seeds if isinstance(target, Architecture) else 1):
-            device = "cpu" if x is None else x.device
-            net = target if isinstance(target, nn.Module) else build(target, seed, device)
+            net = target if isinstance(target, nn.Module) else _built(target, seed, x)
             values.append(card(net, x, labels))
         # One value that is not finite makes the mean so too.
         mean = sum(values) / len(values)
@@ -148,3 +148,10 @@ def _score(
         mean, outcome, message = math.nan, Outcome.OOM, str(error).partition("\n")[0]
     seconds = time.perf_counter() - start
     return Score(card.name, mean, card.higher_is_better, outcome, tuple(values), message, seconds)
+
+
+def _built(target: Architecture, seed: int, x: Tensor | None) -> nn.Module:
+    """The network on the batch's device, of the batch's precision."""
+    if x is None:
+        return build(target, seed)
+    return build(target, seed, x.device, x.dtype if x.is_floating_point() else torch.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,12 +14,18 @@ from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
+from nascout.score.outputs import output_tensors
 from nascout.score.untouched import untouched
 
 __all__ = ["agreement", "naswot"]
 
+# What the authors' code hooks, every module with ReLU in its name, as the functions these call.
 RELUS: frozenset[Callable[..., Any]] = frozenset(
-    [F.relu, F.relu_, F.relu6, F.leaky_relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_]
+    [
+        *(F.relu, torch.relu, Tensor.relu, F.relu_, torch.relu_, Tensor.relu_, F.relu6),
+        *(F.leaky_relu, F.leaky_relu_, F.prelu, torch.prelu, Tensor.prelu),
+        *(F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_),
+    ]
 )
 
 
@@ -26,7 +33,8 @@ RELUS: frozenset[Callable[..., Any]] = frozenset(
 def naswot(net: nn.Module, x: Tensor, *, released: bool = False) -> float:
     """log |det K|, where K counts, over all ReLUs, the units on which two inputs agree (eq. 2).
 
-    Every call of a ReLU counts, as a module or as a function, once, if the output depends on it.
+    Every call of a ReLU (also ReLU6, LeakyReLU, PReLU, RReLU), as a module or as a function,
+    counts once, if the output depends on it.
     The network runs in train mode (batch statistics), without a backward pass.
 
     Args:
@@ -36,7 +44,7 @@ def naswot(net: nn.Module, x: Tensor, *, released: bool = False) -> float:
             NAS-Bench-201, where it hooks the ReLU and its container. Ranks hardly change.
 
     Returns:
-        The score; -inf where two inputs share one pattern.
+        The score; -inf where two inputs share one pattern, or K is singular otherwise.
 
     Raises:
         UnsupportedNetwork: no ReLU that the output depends on, or one whose input is not a batch.
@@ -52,8 +60,10 @@ def naswot(net: nn.Module, x: Tensor, *, released: bool = False) -> float:
     """
     with untouched(net), torch.enable_grad():
         net.train()
-        # A leaf that needs gradients builds the graph even if every parameter is frozen.
+        # Leaves that need gradients build the graph, even if every parameter is frozen.
         leaf = x.detach().requires_grad_(x.is_floating_point())
+        for parameter in net.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
         with _ReLUKernels(len(x)) as seen, saved_tensors_hooks(lambda _: None, _refuse):
             output = net(leaf)
     live = _ancestors(output)
@@ -66,7 +76,7 @@ def naswot(net: nn.Module, x: Tensor, *, released: bool = False) -> float:
     total = torch.stack(kernels).sum(0)
     if released:
         total = 2 * total - kernels[-1]
-    return float(torch.linalg.slogdet(total).logabsdet)
+    return _log_det(total)
 
 
 def agreement(code: Tensor) -> Tensor:
@@ -82,10 +92,19 @@ def agreement(code: Tensor) -> Tensor:
     [[4.0, 2.0], [2.0, 4.0]]
     """
     # Sums of ±1 are integers, exact in float32 up to 2^24 units at a time.
-    signs = code.float() * 2 - 1
-    parts = (part @ part.T for part in torch.split(signs, 2**24, dim=1))
-    products = sum((part.double() for part in parts), torch.zeros((), dtype=torch.float64))
-    return (products.cpu() + code.shape[1]) / 2
+    signs = code.float().mul_(2).sub_(1)
+    products = torch.zeros((len(code), len(code)), dtype=torch.float64)
+    for part in torch.split(signs, 2**24, dim=1):
+        products += (part @ part.T).cpu()
+    return (products + code.shape[1]) / 2
+
+
+def _log_det(kernel: Tensor) -> float:
+    """log |det K|; -inf where K is singular to working precision, not what rounding makes of 0."""
+    pivots = torch.linalg.lu_factor_ex(kernel)[0].diagonal().abs()
+    if pivots.min() <= len(kernel) * torch.finfo(kernel.dtype).eps * pivots.max():
+        return -math.inf
+    return float(pivots.log().sum())
 
 
 class _ReLUKernels(TorchFunctionMode):
@@ -104,7 +123,7 @@ class _ReLUKernels(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func not in RELUS:
+        if not _is_relu(func, args, kwargs):
             return func(*args, **kwargs)
         z = args[0] if args else kwargs["input"]
         if z.dim() < 2 or z.shape[0] % self.batch:
@@ -115,8 +134,16 @@ class _ReLUKernels(TorchFunctionMode):
         # Before the call: it may overwrite its input.
         kernel = agreement((z.detach() > 0).reshape(self.batch, -1))
         output = func(*args, **kwargs)
-        self.found.append((kernel, output.grad_fn))
+        # In place on a view, the network goes on from what it is a view of.
+        goes_on = output if output._base is None else output._base
+        self.found.append((kernel, goes_on.grad_fn))
         return output
+
+
+def _is_relu(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    if func is F.hardtanh:  # what nn.ReLU6 calls
+        return bool((args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)) == 0)
+    return func in RELUS
 
 
 def _refuse(_: Any) -> Tensor:
@@ -126,16 +153,10 @@ def _refuse(_: Any) -> Tensor:
 def _ancestors(output: Any) -> set[Node]:
     """Every autograd node that ``output`` (a tensor or a nest of them) depends on."""
     seen: set[Node] = set()
-    waiting: list[Any] = [output]
+    waiting = [tensor.grad_fn for tensor in output_tensors(output)]
     while waiting:
-        item = waiting.pop()
-        if isinstance(item, Tensor):
-            waiting.append(item.grad_fn)
-        elif isinstance(item, dict):
-            waiting += item.values()
-        elif isinstance(item, list | tuple):
-            waiting += item
-        elif isinstance(item, Node) and item not in seen:
-            seen.add(item)
-            waiting += [source for source, _ in item.next_functions]
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [source for source, _ in node.next_functions]
     return seen

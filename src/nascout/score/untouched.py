@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,8 +18,11 @@ def untouched(net: nn.Module) -> Iterator[nn.Module]:
     """Restore, on the way out, everything of ``net`` and torch that a score may disturb.
 
     That is: values of parameters and buffers, gradients, ``requires_grad``, train or eval mode of
-    every module, and the random state of the CPU and of the network's devices. Hooks are the
-    score's own to remove.
+    every module, and the random state of Python, NumPy, the CPU and the network's devices. Hooks
+    are the score's own to remove.
+
+    Inside, no parameter has a gradient, and what the network draws itself (dropout) starts from
+    seed 0, so that a score does not depend on what ran before.
 
     >>> net = nn.BatchNorm1d(2)
     >>> with untouched(net):
@@ -25,21 +30,43 @@ def untouched(net: nn.Module) -> Iterator[nn.Module]:
     >>> net.num_batches_tracked.item(), net.training
     (0, True)
     """
-    parameters = list(net.parameters())
-    tensors = [*parameters, *net.buffers()]
+    modules = list(net.modules())
+    parameters = list({id(p): p for m in modules for p in m._parameters.values()}.values())
+    buffers = list({id(b): b for m in modules for b in m._buffers.values()}.values())
+    tensors = [tensor for tensor in (*parameters, *buffers) if tensor is not None]
     values = [tensor.detach().clone() for tensor in tensors]
-    gradients = [(p, p.grad, p.requires_grad) for p in parameters]
-    modes = [(module, module.training) for module in net.modules()]
-    devices = sorted({t.device.index or 0 for t in tensors if t.is_cuda})
-    with torch.random.fork_rng(devices=devices):
+    gradients = [(p, p.grad, p.requires_grad) for p in parameters if p is not None]
+    modes = [module.training for module in modules]
+    with _random_state(sorted({t.device.index or 0 for t in tensors if t.is_cuda})):
         try:
+            # Set aside, for a backward pass would add to them in place.
+            for parameter, _, _ in gradients:
+                parameter.grad = None
             yield net
         finally:
-            with torch.no_grad():
-                for tensor, value in zip(tensors, values, strict=True):
-                    tensor.copy_(value)
+            for tensor, value in zip(tensors, values, strict=True):
+                # Through .data: an autograd graph that the caller holds stays valid.
+                tensor.data.copy_(value)
             for parameter, gradient, required in gradients:
                 parameter.requires_grad_(required)
                 parameter.grad = gradient
-            for module, mode in modes:
-                module.training = mode
+            for module, mode in zip(modules, modes, strict=True):
+                if module.training != mode:  # Module.__setattr__ is slow
+                    module.training = mode
+
+
+@contextmanager
+def _random_state(devices: list[int]) -> Iterator[None]:
+    """Seed every generator with 0, and put them back on the way out."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=devices):
+        try:
+            random.seed(0)
+            np.random.seed(0)
+            torch.default_generator.manual_seed(0)
+            for device in devices:
+                torch.cuda.default_generators[device].manual_seed(0)
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

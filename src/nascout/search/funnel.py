@@ -98,8 +98,6 @@ class Funnel(Strategy):
 
 
 def _at(history: Sequence[Trial], stage: str, epochs: int) -> dict[object, Trial]:
-    return {
-        trial.architecture: trial
-        for trial in history
-        if trial.stage == stage and trial.proposal.epochs == epochs
-    }
+    """The trials of one rung by architecture; of a repeated one, the first."""
+    chosen = (t for t in history if t.stage == stage and t.proposal.epochs == epochs)
+    return {t.architecture: t for t in sorted(chosen, key=lambda t: t.number, reverse=True)}

@@ -37,17 +37,20 @@ def pareto_ranks(
     >>> pareto_ranks(points, [Objective("acc", True), Objective("ms", False)])
     [0, 0, 1]
     """
-    ranks = np.full(len(candidates), -1)
     if not candidates:
         return []
     losses = np.array([[o.loss(values) for o in objectives] for values in candidates])
+    no_worse = np.ones((len(losses), len(losses)), dtype=bool)
+    better = ~no_worse
+    for loss in losses.T:
+        no_worse &= loss[:, None] <= loss
+        better |= loss[:, None] < loss
+    dominates = no_worse & better
+    above = dominates.sum(axis=0)  # how many dominate each, of those not ranked yet
+    ranks = np.full(len(losses), -1)
     front = 0
-    while (ranks < 0).any():
-        rest = np.flatnonzero(ranks < 0)
-        for i in rest:
-            no_worse = (losses[rest] <= losses[i]).all(axis=1)
-            better = (losses[rest] < losses[i]).any(axis=1)
-            if not (no_worse & better).any():
-                ranks[i] = front
+    while (first := np.flatnonzero((above == 0) & (ranks < 0))).size:
+        ranks[first] = front
+        above -= dominates[first].sum(axis=0)
         front += 1
     return [int(rank) for rank in ranks]

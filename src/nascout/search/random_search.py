@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from nascout.errors import ConfigError
 from nascout.records import Objective
 from nascout.search.history import Proposal, Trial
 from nascout.search.strategy import Stop, Strategy, best, explore, strategy
@@ -31,6 +32,14 @@ class RandomSearch(Strategy):
     objectives: tuple[Objective, ...] = (Objective("naswot", True),)
     retrain: int = 1
     epochs: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.retrain, self.epochs) < 1:
+            raise ConfigError(
+                f"random: retrain = {self.retrain}, epochs = {self.epochs}",
+                "Train at least one architecture for at least one epoch.",
+            )
 
     def ask(self, space: Space, history: Sequence[Trial], rng: random.Random) -> Proposal | Stop:
         """Sample and score, then train what scored best."""

@@ -96,13 +96,12 @@ def explore(
 
     Uniform sampling without replacement. ``Stop`` if nothing satisfied the constraints.
     """
-    scored = [trial for trial in history if trial.stage == "score"]
-    admitted = sum(trial.outcome is not Outcome.INFEASIBLE for trial in scored)
+    scored = {t.architecture: t.outcome for t in history if t.stage == "score"}
+    admitted = sum(outcome is not Outcome.INFEASIBLE for outcome in scored.values())
     if admitted < budget and len(scored) < REJECTIONS * budget:
-        seen = {trial.architecture for trial in scored}
         for _ in range(PATIENCE):
             fresh = space.sample(rng)
-            if fresh not in seen:
+            if fresh not in scored:
                 return Proposal(fresh)
     return None if admitted else Stop("infeasible")
 
@@ -113,7 +112,7 @@ def best(trials: Sequence[Trial], objectives: Sequence[Objective], count: int) -
     By Pareto front, then by the first objective, then by age.
     """
     distinct: dict[str, Trial] = {}
-    for trial in trials:
+    for trial in sorted(trials, key=lambda trial: trial.number):
         if trial.outcome is Outcome.OK:
             distinct.setdefault(trial.architecture.digest, trial)
     ok = list(distinct.values())
