@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from nascout.errors import StoreFull
 from nascout.atomic import write_text
+from nascout.errors import StoreFull
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from nascout.api.run import Run
 from nascout.data import Data, as_data
 from nascout.errors import ConfigError, Infeasible, Interrupted, StoreBusy, StoreUnwritable
 from nascout.gallery import Entry
+from nascout.hardware.threads import suitable_threads
 from nascout.network.export import export
 from nascout.run.config import SearchConfig, check_options, check_same
 from nascout.run.evaluator import Evaluator
@@ -75,7 +76,7 @@ def search(
     device = _device(device)
     folder = Path(out)
     watcher = progress if isinstance(progress, Watcher) else Console() if progress else Watcher()
-    with _locked(folder), watcher:
+    with _locked(folder), watcher, suitable_threads(loaded.input_shape):
         database = Store.at_url(store, folder.name) if store else Store.in_folder(folder)
         try:
             _resume_or_start(database, plan.identity(loaded))

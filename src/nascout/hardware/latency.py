@@ -74,7 +74,7 @@ def _blocks_ms(run: Callable[[], object], device: torch.device, seconds: float) 
     timed(3)
     single = max(timed(3), 1e-6)
     passes = max(1, int(0.1 / single))
-    blocks = min(200, max(5, int(seconds * 1e3 / (single * passes))))
+    blocks = min(500, max(5, int(seconds * 1e3 / (single * passes))))
     return [timed(passes) for _ in range(blocks)]
 
 
@@ -125,7 +125,7 @@ class LatencyTable:
                 if key not in self._ms:
                     shapes = graph.input_shapes(index)
                     module = lower(graph.nodes[index].op, shapes)
-                    self._ms[key] = self._fastest(module, shapes, seconds=0.02)
+                    self._ms[key] = self._fastest(module, shapes, seconds=0.05)
         if whole not in self._ms:
             shapes = tuple(graph.shapes[i] for i in graph.inputs)
             total = sum(self._ms[key] for key in nodes.values())
