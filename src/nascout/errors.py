@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "AllFailed",
@@ -44,6 +45,18 @@ class NascoutError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem.rstrip('.')}. {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses have constructors of their own; an error must still cross processes.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[NascoutError], args: tuple[str, str], attributes: dict[str, Any]
+) -> NascoutError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class UnknownName(NascoutError):

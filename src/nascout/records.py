@@ -118,7 +118,8 @@ class Constraint:
         return value <= self.bound if self.upper else value >= self.bound
 
     def __str__(self) -> str:
-        return f"{self.metric}{'<=' if self.upper else '>='}{self.bound:.12g}"
+        bound = repr(self.bound).removesuffix(".0")
+        return f"{self.metric}{'<=' if self.upper else '>='}{bound}"
 
 
 @dataclass(frozen=True)

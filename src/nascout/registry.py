@@ -7,6 +7,7 @@ looked up, never at import.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -55,7 +56,11 @@ class Registry(Generic[T]):
         for module in self._modules:
             import_module(module)
         for point in entry_points(group=f"nascout.{self.kind}s"):
-            loaded = point.load()
+            try:
+                loaded = point.load()
+            except Exception as error:  # noqa: BLE001 - one broken plug-in must not hide the others
+                warnings.warn(f"{self.kind} {point.name!r} cannot be loaded: {error}", stacklevel=3)
+                continue
             if point.name not in self._entries:
                 self.add(point.name, loaded)
 

@@ -21,9 +21,7 @@ from itertools import compress
 from typing import NamedTuple
 
 from nascout.graph.graph import Graph
-from nascout.graph.op import Op
 from nascout.graph.ops import Add, Identity, Input, Zero
-from nascout.graph.shape import Shape
 
 __all__ = ["Vertex", "digest", "simplify"]
 
@@ -61,25 +59,26 @@ def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
     without cost that do the same to the same inputs are one vertex.
     """
     vertices: list[Vertex] = []
-    costs: list[bool] = []
+    needed: list[bool] = []
     place: list[int] = []
-    known: dict[Vertex, int] = {}
+    free: dict[Vertex, int] = {}
     zeros: set[int] = set()
 
-    def vertex(new: Vertex, costly: bool) -> int:
-        if not costly:
-            if new in known:
-                return known[new]
-            known[new] = len(vertices)
+    def vertex(new: Vertex, need: bool) -> int:
+        if not need:
+            if new in free:
+                return free[new]
+            free[new] = len(vertices)
         vertices.append(new)
-        costs.append(costly)
+        needed.append(need)
         return len(vertices) - 1
 
     for index, node in enumerate(graph):
         inputs = [place[i] for i in node.inputs]
         if isinstance(node.op, Add):
-            inputs = sorted(i for i in inputs if i not in zeros)
-        costly = _is_costly(node.op, graph.input_shapes(index))
+            inputs = [i for i in inputs if i not in zeros]
+        is_input = isinstance(node.op, Input)
+        costly = graph.costs[index] != (0, 0)
         if isinstance(node.op, Identity) or (isinstance(node.op, Add) and len(inputs) == 1):
             place.append(inputs[0])
         elif isinstance(node.op, Zero) or (
@@ -88,17 +87,11 @@ def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
             place.append(vertex(Vertex(f"zero {graph.shapes[index]}", (), False), False))
             zeros.add(place[-1])
         else:
-            label = repr(node.op)
-            if isinstance(node.op, Input):
-                label += f" {graph.inputs.index(index)}"
-            read = sorted(inputs) if node.op.commutative else inputs
-            place.append(vertex(Vertex(label, tuple(read), node.op.commutative), costly))
-    return _drop_dead(vertices, costs, [place[o] for o in graph.outputs])
-
-
-def _is_costly(op: Op, inputs: tuple[Shape, ...]) -> bool:
-    """Whether ``op`` costs parameters or MACs; an input of the network is kept like those."""
-    return isinstance(op, Input) or bool(op.weights(*inputs)) or op.macs(*inputs) > 0
+            label = f"{node.op} {graph.inputs.index(index)}" if is_input else repr(node.op)
+            inputs = sorted(inputs) if node.op.commutative else inputs
+            new = Vertex(label, tuple(inputs), node.op.commutative)
+            place.append(vertex(new, costly or is_input))
+    return _drop_dead(vertices, needed, [place[o] for o in graph.outputs])
 
 
 def _drop_dead(
@@ -111,7 +104,10 @@ def _drop_dead(
             for source in vertices[index].inputs:
                 keep[source] = True
     place = {old: new for new, old in enumerate(compress(range(len(keep)), keep))}
-    kept = [v._replace(inputs=tuple(place[i] for i in v.inputs)) for v in compress(vertices, keep)]
+    kept = [
+        Vertex(label, tuple([place[i] for i in inputs]), commutative)
+        for label, inputs, commutative in compress(vertices, keep)
+    ]
     return kept, [place[o] for o in outputs]
 
 

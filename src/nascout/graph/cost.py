@@ -21,11 +21,8 @@ def graph_cost(graph: Graph, bytes_per_value: int = 4) -> Cost:
     >>> graph_cost(g.graph(g.node(Conv2d(4, 3), g.input((2, 8, 8)), key="conv")))
     Cost(params=72, macs=4608, activation_bytes=1536)
     """
-    params = macs = 0
-    for index, node in enumerate(graph):
-        shapes = graph.input_shapes(index)
-        params += node.op.params(*shapes)
-        macs += node.op.macs(*shapes)
+    params = sum(params for params, _ in graph.costs)
+    macs = sum(macs for _, macs in graph.costs)
     return Cost(params, macs, peak_activation_bytes(graph, bytes_per_value))
 
 
@@ -36,6 +33,7 @@ def peak_activation_bytes(graph: Graph, bytes_per_value: int = 4) -> int:
     end); while a node runs, its inputs and its output are alive together. An identity is its
     input. Weights and workspace of kernels are not counted.
     """
+    sizes = [shape.size for shape in graph.shapes]
     owner = list(range(len(graph)))
     last_read = list(range(len(graph)))
     for index, node in enumerate(graph):
@@ -48,11 +46,11 @@ def peak_activation_bytes(graph: Graph, bytes_per_value: int = 4) -> int:
     dying: list[list[int]] = [[] for _ in range(len(graph) + 1)]
     for index, last in enumerate(last_read):
         if owner[index] == index:
-            dying[last].append(graph.shapes[index].size)
+            dying[last].append(sizes[index])
     alive = peak = 0
     for index in range(len(graph)):
         if owner[index] == index:
-            alive += graph.shapes[index].size
+            alive += sizes[index]
         peak = max(peak, alive)
         alive -= sum(dying[index])
     return peak * bytes_per_value

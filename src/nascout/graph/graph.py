@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,13 +82,31 @@ class Graph:
             GraphError: shapes that do not fit; names the node and its inputs.
         """
         shapes: list[Shape] = []
+        # The same operation object often stands in many places.
+        known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}
         for node in self.nodes:
-            shapes.append(output_shape(node, [shapes[i] for i in node.inputs]))
+            read = tuple([shapes[i] for i in node.inputs])
+            if (id(node.op), read) not in known:
+                known[id(node.op), read] = output_shape(node, read)
+            shapes.append(known[id(node.op), read])
         return tuple(shapes)
 
     def input_shapes(self, index: int) -> tuple[Shape, ...]:
         """The shapes that node ``index`` reads."""
-        return tuple(self.shapes[i] for i in self.nodes[index].inputs)
+        shapes = self.shapes
+        return tuple([shapes[i] for i in self.nodes[index].inputs])
+
+    @cached_property
+    def costs(self) -> tuple[tuple[int, int], ...]:
+        """Params and MACs of every node."""
+        costs: list[tuple[int, int]] = []
+        known: dict[tuple[int, tuple[Shape, ...]], tuple[int, int]] = {}
+        for index, node in enumerate(self.nodes):
+            read = self.input_shapes(index)
+            if (id(node.op), read) not in known:
+                known[id(node.op), read] = node.op.params(*read), node.op.macs(*read)
+            costs.append(known[id(node.op), read])
+        return tuple(costs)
 
     @cached_property
     def inputs(self) -> tuple[int, ...]:
@@ -143,7 +161,8 @@ class Graph:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            GraphError: not JSON, another format, an unknown op, or a graph that means nothing.
+            GraphError: not JSON, another format, or a graph that means nothing.
+            UnknownName: an op that is not registered.
         """
         try:
             content = json.loads(text)
@@ -159,7 +178,7 @@ class Graph:
             ) from None
 
 
-def output_shape(node: Node, inputs: list[Shape]) -> Shape:
+def output_shape(node: Node, inputs: Sequence[Shape]) -> Shape:
     """The shape ``node`` gives, with its name in the error if it gives none."""
     try:
         return node.op.shape(*inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import prod
 from typing import Any, ClassVar, TypeVar
 
@@ -20,7 +20,8 @@ class Op:
     ``arity`` is the number of inputs, ``None`` for one or more. ``commutative`` says that the
     order of inputs means nothing, ``keeps_zero`` that zero inputs give zero outputs whatever is
     learned. The rules take the shapes of the inputs; a shape rule raises ``ValueError`` with the
-    reason, and the graph adds the node's name.
+    reason, and the graph adds the node's name. The same operation on the same inputs means the
+    same value, unless it learns or costs something: the digest counts it once.
     """
 
     arity: ClassVar[int | None] = 1
@@ -60,7 +61,14 @@ T = TypeVar("T", bound=Op)
 
 @dataclass_transform(frozen_default=True)
 def op(cls: type[T]) -> type[T]:
-    """Make ``cls`` a frozen record and register it under its class name."""
+    """Make ``cls`` a frozen record and register it under its class name.
+
+    Raises:
+        ValueError: a name registered twice, or an attribute that a node in JSON has for itself.
+    """
     record = dataclass(frozen=True)(cls)
+    taken = {"op", "key", "inputs"} & {f.name for f in fields(record)}  # type: ignore[arg-type]
+    if taken:
+        raise ValueError(f"op {record.__name__}: rename the attribute {min(taken)!r}")
     OPS.add(record.__name__, record)
     return record

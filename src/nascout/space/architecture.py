@@ -80,7 +80,9 @@ class Architecture:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            ArchitectureError: not such a text.
+            ArchitectureError: not such a text, or values that the space does not allow.
+            UnknownName: a space that is not registered.
+            ConfigError: parameters that the space refuses.
         """
         from nascout.space.space import SPACES
 

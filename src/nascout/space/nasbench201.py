@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from nascout.errors import ArchitectureError
@@ -21,6 +22,7 @@ DECISIONS: Final = tuple(Choice(f"{i}->{j}", OPS) for i, j in EDGES)
 EXAMPLE: Final = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
 
 
+@cache
 def operation(name: str, channels: int) -> tuple[Op, ...]:
     """The nodes of one edge. ``none`` is x · 0 as in the benchmark: what feeds it still counts."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from nascout.graph import Builder, Graph, Op
 from nascout.graph.ops import AvgPool, BatchNorm, Conv2d, GlobalAvgPool, Linear, ReLU
@@ -12,6 +13,7 @@ __all__ = ["relu_conv_bn", "staged_network"]
 Cell = Callable[[Builder, int, int, str], int]
 
 
+@cache
 def relu_conv_bn(out: int, kernel: int, stride: int = 1) -> tuple[Op, ...]:
     """The block that the literature calls ReLU-Conv-BN."""
     return ReLU(), Conv2d(out, kernel, stride), BatchNorm()
