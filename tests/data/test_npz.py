@@ -1,13 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from nascout.data import load
 from nascout.errors import ConfigError, DataError
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared/data"
 
 
 def images(n=10, seed=0):
@@ -102,10 +98,8 @@ def test_damaged_files_are_refused(tmp_path, damage):
 
 
 @pytest.mark.slow
-def test_real_cifar_has_the_known_statistics():
-    path = SHARED / "cifar10_16k.npz"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
+def test_real_cifar_has_the_known_statistics(shared_data):
+    path = shared_data / "cifar10_16k.npz"
     data = load(str(path), flip=True)
     assert (data.input_shape, len(data.train), len(data.test)) == ((3, 32, 32), 12000, 4000)
     assert data.classes[3] == "cat"

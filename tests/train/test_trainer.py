@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +9,6 @@ from nascout.errors import ConfigError, DataError, UnsupportedNetwork
 from nascout.train import Diverged, Recipe, Stopped, accuracy, fit, recipes
 
 PLAIN = Recipe("plain", "a test", 3, 8, 0.05, momentum=0.9, crop_fraction=0.0, flip=False)
-SHARED = Path(__file__).resolve().parents[2].parent / "shared/data"
 
 
 @pytest.fixture
@@ -262,10 +260,8 @@ def test_digits_are_learnt(name, epochs, least):
 
 
 @pytest.mark.slow
-def test_real_cifar_is_learnt():
-    path = SHARED / "cifar10_16k.npz"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
+def test_real_cifar_is_learnt(shared_data):
+    path = shared_data / "cifar10_16k.npz"
     split = load(str(path), flip=True).split()
     trained = fit(small_net(3), split, recipes["shortlist"], epochs=2)
     assert trained.val_accuracy > 35

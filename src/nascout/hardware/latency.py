@@ -26,6 +26,7 @@ from nascout.graph.ops import Identity, Input
 from nascout.hardware.device import fingerprint
 from nascout.network import build
 from nascout.network.lowering import lower
+from nascout.network.mode import evaluating
 from nascout.records import content_digest
 
 __all__ = ["LatencyTable", "measure_latency_ms"]
@@ -49,15 +50,8 @@ def measure_latency_ms(
     """
     dtype = next((p.dtype for p in net.parameters()), None)
     inputs = [torch.zeros((batch, *shape), dtype=dtype, device=device) for shape in input_shapes]
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        with torch.inference_mode():
-            blocks = _blocks_ms(lambda: net(*inputs), torch.device(device), seconds)
-            return statistics.median(blocks)
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with evaluating(net), torch.inference_mode():
+        return statistics.median(_blocks_ms(lambda: net(*inputs), torch.device(device), seconds))
 
 
 def _blocks_ms(run: Callable[[], object], device: torch.device, seconds: float) -> list[float]:

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from nascout.errors import UnsupportedNetwork
 from nascout.graph import Graph, graph_cost
+from nascout.network.mode import evaluating
 from nascout.network.module import Network
 from nascout.records import Cost
 from nascout.space import Architecture
@@ -68,11 +69,15 @@ def measured_cost(net: nn.Module, sample: Tensor) -> Cost:
     Raises:
         UnsupportedNetwork: the module cannot run on the sample.
     """
-    modes = [(module, module.training) for module in net.modules()]
     counter = FlopCounterMode(display=False, custom_mapping=_FLOPS)
     try:
-        net.eval()
-        with torch.no_grad(), _plain_kernels(), counter, _PeakBytes(sample) as memory:
+        with (
+            evaluating(net),
+            torch.no_grad(),
+            _plain_kernels(),
+            counter,
+            _PeakBytes(sample) as memory,
+        ):
             memory.returned(net(sample))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]
@@ -81,9 +86,6 @@ def measured_cost(net: nn.Module, sample: Tensor) -> Cost:
             f"({reason})",
             "Pass the input_shape that it expects.",
         ) from error
-    finally:
-        for module, mode in modes:
-            module.training = mode
     params = sum(p.numel() for p in net.parameters())
     return Cost(params, counter.get_total_flops() // 2, memory.peak)
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from nascout.data import Arrays, Split, normalise
 from nascout.errors import UnsupportedNetwork
+from nascout.network.mode import evaluating
 from nascout.train.endings import Diverged
 
 __all__ = ["accuracy", "inputs", "logits"]
@@ -62,20 +63,15 @@ def accuracy(
         Diverged: an output that is NaN or infinite.
         UnsupportedNetwork: outputs of another form.
     """
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
     right = torch.zeros((), dtype=torch.int64, device=device)
     finite = torch.ones((), dtype=torch.bool, device=device)
-    try:
+    with evaluating(net):
         for start in range(0, len(arrays), batch_size):
             x = arrays.x[start : start + batch_size].to(device)
             y = arrays.y[start : start + batch_size].to(device)
             out = logits(net, inputs(x, split), split.classes)
             finite &= out.isfinite().all()
             right += (out.argmax(dim=1) == y).sum()
-    finally:
-        for module, training in modes:
-            module.training = training
     if not finite:
         raise Diverged("an output is NaN or infinite", "Train with a lower learning rate.")
     return 100 * right.item() / len(arrays)
