@@ -239,7 +239,7 @@ def test_a_space_smaller_than_the_budget_is_searched_whole(strategy):
     history, stop = run(strategy, Tiny())
     scored = at(history, "score")
     assert {t.architecture for t in scored} == set(Tiny()) and len(scored) == 6
-    assert stop == Stop("done") and at(history, "retrain")
+    assert stop == Stop("exhausted") and at(history, "retrain")
 
 
 @BOTH
@@ -303,3 +303,11 @@ def test_asking_is_quick_after_hundreds_of_trials():
         FUNNEL.ask(space, history, generator(0, history))
         times.append(time.perf_counter() - start)
     assert min(times) < 0.1
+
+
+def test_what_sampling_keeps_missing_is_looked_for(monkeypatch):
+    """With no patience for luck, every architecture is still proposed, each once."""
+    monkeypatch.setattr(sys.modules["nascout.search.strategy"], "PATIENCE", 1)
+    history, stop = run(RandomSearch(budget=6, objectives=OBJECTIVES), Tiny())
+    assert {t.architecture for t in at(history, "score")} == set(Tiny())
+    assert stop == Stop("done")

@@ -159,6 +159,8 @@ def _finish(run: Run, reason: str, data: Data, evaluator: Evaluator, watcher: Wa
     best = run.best
     if reason == "infeasible":
         raise Infeasible("no candidate satisfies the constraints", "Loosen one of them.")
+    if reason == "exhausted":
+        watcher.note("nothing new was left to sample before the budget was spent")
     target = run.folder / EXPORT
     if best.weights is not None and not _is_exported(target, best.digest):
         watcher.note(f"exporting the best network to {target}")

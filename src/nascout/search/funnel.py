@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from nascout.errors import ConfigError
 from nascout.records import Objective
 from nascout.search.history import Proposal, Trial
-from nascout.search.strategy import Stop, Strategy, best, explore, strategy
+from nascout.search.strategy import Stop, Strategy, best, explore, finished, strategy
 from nascout.space import Space
 
 __all__ = ["Funnel"]
@@ -86,7 +86,7 @@ class Funnel(Strategy):
         for trial in survivors:
             if trial.architecture not in retrained:
                 return Proposal(trial.architecture, "retrain", self.final_epochs)
-        return Stop("done")
+        return finished(history, self.budget)
 
     def plan(self) -> Mapping[str, int]:
         """Scores, all rungs together, final trainings."""

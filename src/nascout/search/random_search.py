@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from nascout.errors import ConfigError
 from nascout.records import Objective
 from nascout.search.history import Proposal, Trial
-from nascout.search.strategy import Stop, Strategy, best, explore, strategy
+from nascout.search.strategy import Stop, Strategy, best, explore, finished, strategy
 from nascout.space import Space
 
 __all__ = ["RandomSearch"]
@@ -51,7 +51,7 @@ class RandomSearch(Strategy):
         for trial in best(scored, self.objectives[:1], self.retrain):
             if trial.architecture not in trained:
                 return Proposal(trial.architecture, "retrain", self.epochs)
-        return Stop("done")
+        return finished(history, self.budget)
 
     def plan(self) -> Mapping[str, int]:
         """``budget`` scores, then the trainings."""

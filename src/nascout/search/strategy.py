@@ -17,10 +17,21 @@ from nascout.search.history import Proposal, Trial
 from nascout.search.pareto import at_stage, pareto_ranks
 from nascout.space import Space
 
-__all__ = ["STRATEGIES", "Stop", "Strategy", "best", "explore", "generator", "strategy"]
+__all__ = [
+    "STRATEGIES",
+    "Stop",
+    "Strategy",
+    "best",
+    "explore",
+    "finished",
+    "generator",
+    "strategy",
+]
 
 # Attempts to sample something new before a space counts as exhausted.
 PATIENCE = 1000
+# Architectures of a space that may be gone through one by one.
+ENUMERABLE = 100_000
 # Proposals that the constraints may reject for each one they let through, before giving up.
 REJECTIONS = 20
 
@@ -97,13 +108,31 @@ def explore(
     Uniform sampling without replacement. ``Stop`` if nothing satisfied the constraints.
     """
     scored = {t.architecture: t.outcome for t in history if t.stage == "score"}
-    admitted = sum(outcome is not Outcome.INFEASIBLE for outcome in scored.values())
-    if admitted < budget and len(scored) < REJECTIONS * budget:
+    if _admitted(history) < budget and len(scored) < REJECTIONS * budget:
         for _ in range(PATIENCE):
             fresh = space.sample(rng)
             if fresh not in scored:
                 return Proposal(fresh)
-    return None if admitted else Stop("infeasible")
+        if len(scored) < space.size <= ENUMERABLE:
+            # Look for what sampling keeps missing.
+            return Proposal(next(left for left in space if left not in scored))
+    return None if _admitted(history) else Stop("infeasible")
+
+
+def finished(history: Sequence[Trial], budget: int) -> Stop:
+    """The end of a search: ``"done"``, or ``"exhausted"`` if ``budget`` could not be spent."""
+    return Stop("done" if _admitted(history) >= budget else "exhausted")
+
+
+def _admitted(history: Sequence[Trial]) -> int:
+    """How many distinct architectures the constraints let through."""
+    return len(
+        {
+            trial.architecture
+            for trial in history
+            if trial.stage == "score" and trial.outcome is not Outcome.INFEASIBLE
+        }
+    )
 
 
 def best(trials: Sequence[Trial], objectives: Sequence[Objective], count: int) -> list[Trial]:
