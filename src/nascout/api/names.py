@@ -33,7 +33,7 @@ def spaces() -> pd.DataFrame:
     return _table(
         {
             "name": one.name,
-            "architectures": float(one.size),
+            "architectures": one.size,
             "decisions": len(one.decisions),
             "paper": one.paper,
             "what": _first_line(type(one)),

@@ -66,7 +66,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float) and not value.is_integer():
         return f"{value:.4g}" if abs(value) < 1 else f"{value:,.2f}"
-    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
+    return f"{int(value):,}" if isinstance(value, int | float) else str(value)
 
 
 def read_pairs(pairs: Sequence[str], option: str) -> dict[str, Any]:

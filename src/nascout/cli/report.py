@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nascout.cli.console import print_table, say
+from nascout.cli.networks import show_networks
 
 __all__ = ["register"]
 
@@ -33,7 +34,10 @@ def report(
     opened = Run(run)
     gallery = opened.gallery()
     chosen = gallery.select(*constraint) if constraint else gallery
-    print_table(chosen.pareto(), title="Pareto front", as_json=as_json)
     path = opened.report(out)
-    if not as_json:
-        say(f"report   {path}")
+    if as_json:
+        print_table(chosen.pareto(), as_json=True)
+        return
+    front = chosen.ranked(chosen.front(), chosen.stage) if chosen.stage else ()
+    show_networks(chosen, front, "Pareto front, best first")
+    say(f"report   {path}")

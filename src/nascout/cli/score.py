@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nascout.cli.console import print_table, read_pairs
+from nascout.cli.console import print_table, read_pairs, say
 
 __all__ = ["register"]
 
@@ -45,9 +45,10 @@ def score(
     skeleton |= read_pairs(space_option or (), "--space-option")
     built = named_space(space, **skeleton)
     names = [card.name for card in resolve(scores or ["default", "params", "macs"])]
+    architectures = [built.parse(text) for text in targets]
     rows = [
         {
-            "architecture": text,
+            "architecture": str(architecture) if as_json else f"#{number}",
             "score": one.name,
             "value": one.value,
             "spread": one.spread,
@@ -55,7 +56,10 @@ def score(
             "outcome": str(one.outcome),
             "seconds": one.seconds,
         }
-        for text in targets
-        for one in evaluate(built.parse(text), x, names, labels=y, seeds=seeds).values()
+        for number, architecture in enumerate(architectures, 1)
+        for one in evaluate(architecture, x, names, labels=y, seeds=seeds).values()
     ]
     print_table(pd.DataFrame(rows), as_json=as_json)
+    if not as_json:
+        for number, architecture in enumerate(architectures, 1):
+            say(f"#{number}  {architecture}")

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nascout.cli.console import print_json, print_table, read_pairs, say
+from nascout.cli.console import print_json, read_pairs, say
+from nascout.cli.networks import show_networks
 
 if TYPE_CHECKING:
     from nascout.api.run import Run
 
 __all__ = ["register"]
-
-COLUMNS = {
-    "retrained_val_accuracy": "val %",
-    "test_accuracy": "test %",
-    "params": "params",
-    "macs": "MACs",
-    "latency_ms": "ms (table)",
-    "measured_latency_ms": "ms (measured)",
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -120,18 +113,17 @@ def _show(run: Run) -> None:
     gallery = run.gallery()
     stage = gallery.stage or "score"
     entries = gallery.ranked(gallery.at(stage), stage)
-    frame = gallery.frame().set_index("digest").loc[[entry.digest for entry in entries]]
-    frame = frame[[name for name in COLUMNS if name in frame]].rename(columns=COLUMNS)
-    frame.insert(0, "#", range(1, len(frame) + 1))
-    print_table(frame, title="Retrained networks, best validation accuracy first")
-    for number, entry in enumerate(entries, 1):
-        say(f"#{number}  {entry.architecture}")
-    say("1 MAC = one multiply-add, FLOPs = 2 x MACs. Test images were used once, for this table.")
+    show_networks(gallery, entries, "Retrained networks, best validation accuracy first")
     for line in _broken_in_practice(run):
         say(line)
     say(f"report   {run.folder / 'report.html'}")
     say(f"gallery  {run.folder / 'gallery.csv'}")
     say(f"network  {run.folder / 'best'}")
+    card = json.loads((run.folder / "best" / "model.json").read_text())
+    for name, difference in card["max_difference"].items():
+        say(f"         {name}: reloaded, largest difference to the network {difference:.0e}")
+    for name, reason in card["skipped"].items():
+        say(f"         {name}: left out ({reason})")
 
 
 def _broken_in_practice(run: Run) -> list[str]:
