@@ -18,7 +18,7 @@ from typing import Any
 
 from nascout.errors import ConfigError
 
-__all__ = ["Constraint", "Cost", "Objective", "Outcome", "Score", "content_digest"]
+__all__ = ["COST_NAMES", "Constraint", "Cost", "Objective", "Outcome", "Score", "content_digest"]
 
 COST_NAMES = ("params", "macs", "flops", "activation_bytes", "latency_ms")
 

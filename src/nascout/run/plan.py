@@ -8,7 +8,7 @@ from typing import Any
 
 from nascout.data import Data
 from nascout.errors import ConfigError
-from nascout.records import Constraint, Objective
+from nascout.records import COST_NAMES, Constraint, Objective
 from nascout.run.config import SearchConfig, make_record
 from nascout.score import SCORES, Card
 from nascout.score.evaluate import resolve
@@ -19,7 +19,6 @@ from nascout.train import Recipe, recipes
 __all__ = ["Plan", "make_plan"]
 
 BATCH = 128
-COSTS = ("params", "macs", "flops", "activation_bytes", "latency_ms")
 
 
 @dataclass(frozen=True)
@@ -121,12 +120,12 @@ def _goals(config: SearchConfig) -> tuple[tuple[Card, ...], tuple[Objective, ...
     default += [Objective("latency_ms", False), Objective("params", False)]
     objectives = tuple(Objective.parse(text) for text in config.objectives) or tuple(default)
     for objective in objectives:
-        if objective.metric in COSTS:
+        if objective.metric in COST_NAMES:
             continue
         if objective.metric not in SCORES:
             raise ConfigError(
                 f"no objective is called {objective.metric!r}",
-                f"Use a score ({', '.join(SCORES)}) or a cost ({', '.join(COSTS)}).",
+                f"Use a score ({', '.join(SCORES)}) or a cost ({', '.join(COST_NAMES)}).",
             )
         cards[objective.metric] = SCORES[objective.metric]
     return tuple(cards.values()), tuple(dict.fromkeys(objectives))
