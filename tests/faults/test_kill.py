@@ -33,19 +33,25 @@ def test_two_runs_with_one_seed_give_the_same_gallery(undisturbed, cache, tmp_pa
 
 def test_killed_at_ten_random_moments_and_resumed(undisturbed, cache, tmp_path):
     out, seconds = undisturbed
+    expected = content(out)
     rng = random.Random(0)
-    killed = 0
-    for _ in range(MOMENTS):
-        process = start(tmp_path, cache)
+    kills, runs = 0, 1
+    while kills < MOMENTS:
+        folder = tmp_path / f"run{runs}"
+        process = start(folder, cache)
         # From before the first trial to well into the trainings; progress adds up over kills.
         time.sleep(rng.uniform(0.15, 0.6) * seconds)
-        killed += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert killed > MOMENTS / 2
-    code, output = finish(start(tmp_path, cache))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+        else:  # it was done before the kill came: check it, and go on killing a new one
+            assert finish(process)[0] == 0
+            assert content(folder) == expected
+            runs += 1
+    code, output = finish(start(folder, cache))
     assert code == 0, output
-    assert content(tmp_path) == content(out)
+    assert content(folder) == expected
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
