@@ -9,7 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 import nascout
-from nascout.errors import AllFailed, ConfigError, DataError, Infeasible, RunMismatch
+from nascout.errors import (
+    AllFailed,
+    ConfigError,
+    DataError,
+    Infeasible,
+    IntegrityError,
+    RunMismatch,
+)
 from nascout.records import Outcome
 
 pytestmark = pytest.mark.slow
@@ -104,6 +111,8 @@ def test_a_space_with_its_skeleton_set(npz, tmp_path):
     wrong = nascout.space("nasbench201", classes=10, input_shape=(3, 8, 8))
     with pytest.raises(ConfigError, match="The data wants classes=3"):
         nascout.search(wrong, npz, out=tmp_path / "other", **options)
+    with pytest.raises(ConfigError, match="beside a space that is already made"):
+        nascout.search(space, npz, out=tmp_path / "x", space_options={"cells": 1}, **options)
 
 
 def test_nothing_satisfies_the_constraints(npz, tmp_path):
@@ -135,6 +144,14 @@ def test_other_data_is_another_run(npz, tmp_path):
     np.savez(npz, x_train=x, y_train=y)
     with pytest.raises(RunMismatch, match=r"data\.digest"):
         nascout.search(data=npz, **options)
+
+
+def test_missing_weights_are_named_not_replaced_by_random_ones(npz, tmp_path):
+    options = {"budget": 3, "strategy_options": TINY, "progress": False, "out": tmp_path / "run"}
+    run = nascout.search(data=npz, **options)
+    run.best.weights.unlink()
+    with pytest.raises(IntegrityError, match=r"trained weights .* are missing"):
+        nascout.Run(tmp_path / "run").best.build()
 
 
 def test_bad_data_is_one_line(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,14 @@ from filelock import FileLock, Timeout
 
 from nascout.api.run import Run
 from nascout.data import Data, as_data
-from nascout.errors import ConfigError, Infeasible, Interrupted, StoreBusy, StoreUnwritable
+from nascout.errors import (
+    AllFailed,
+    ConfigError,
+    Infeasible,
+    Interrupted,
+    StoreBusy,
+    StoreUnwritable,
+)
 from nascout.gallery import Entry
 from nascout.hardware.threads import suitable_threads
 from nascout.network.export import export
@@ -82,7 +90,7 @@ def search(
             _resume_or_start(database, plan.identity(loaded))
             evaluator = Evaluator(plan, loaded, folder, device)
             reason = _run(plan, database, evaluator, watcher)
-        except Interrupted:
+        except (Interrupted, AllFailed):
             Run(folder, store=store).report()
             raise
         finally:
@@ -127,7 +135,9 @@ def _device(name: str) -> str:
     return name
 
 
-def _locked(folder: Path) -> FileLock:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the run's folder; the lock goes with the process that holds it."""
     lock = FileLock(folder / "lock", timeout=2)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +151,10 @@ def _locked(folder: Path) -> FileLock:
         raise StoreUnwritable(
             f"cannot write {folder} ({error.strerror})", "Give write access, or another --out."
         ) from error
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _resume_or_start(store: Store, identity: dict[str, Any]) -> None:
@@ -162,7 +175,7 @@ def _finish(run: Run, reason: str, data: Data, evaluator: Evaluator, watcher: Wa
     if reason == "exhausted":
         watcher.note("nothing new was left to sample before the budget was spent")
     target = run.folder / EXPORT
-    if best.weights is not None and not _is_exported(target, best.digest):
+    if not _is_exported(target, best.digest):
         watcher.note(f"exporting the best network to {target}")
         export(best.build(), target, metadata=_card(best, data, evaluator))
     return run

@@ -47,13 +47,19 @@ class Entry:
     reached: Mapping[str, int] = field(default_factory=dict)
 
     def build(self, device: str = "cpu") -> nn.Module:
-        """The network: trained and in eval mode if there are weights, else as initialised.
+        """The network: with its trained weights, in eval mode, if it was retrained; else untrained.
 
         Raises:
             IntegrityError: the weights are missing, unreadable or of another network.
         """
         from nascout.network import build
 
+        if self.weights is None and self.stage == "retrain":
+            raise IntegrityError(
+                f"the trained weights of {self.digest[:16]} are missing",
+                "Restore the run's folder weights/, or make the untrained network with "
+                "nascout.build(entry.architecture).",
+            )
         net = build(self.architecture, seed=self.seed, device=device)
         if self.weights is not None:
             _load(net, self.weights, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -77,7 +78,7 @@ def make_plan(config: SearchConfig, data: Data, space: Space | None = None) -> P
     """
     cards, objectives = _goals(config)
     return Plan(
-        _fitting(space, data) if space else _make_space(config, data),
+        _fitting(space, data, config.space_options) if space else _make_space(config, data),
         _make_strategy(config, objectives),
         cards,
         tuple(Constraint.parse(text) for text in config.constraints),
@@ -97,7 +98,12 @@ def _make_space(config: SearchConfig, data: Data) -> Space:
     return make_record(f"space {config.space}", kind, options | dict(config.space_options))
 
 
-def _fitting(space: Space, data: Data) -> Space:
+def _fitting(space: Space, data: Data, options: Mapping[str, Any]) -> Space:
+    if options:
+        raise ConfigError(
+            f"space options ({', '.join(options)}) beside a space that is already made",
+            "Set them where the space is made.",
+        )
     wanted = len(data.classes), data.input_shape
     if (space.classes, space.input_shape) != wanted:
         raise ConfigError(
