@@ -107,7 +107,7 @@ def _config(options: Mapping[str, Any]) -> SearchConfig:
 
 
 def _run(plan: Plan, store: Store, evaluator: Evaluator, watcher: Watcher) -> str:
-    """The loop under signals; returns why it ended: a stop that was asked for is a reason, too."""
+    """The loop under signals; returns why it ended, or raises Interrupted if a signal ended it."""
     with graceful() as stopper:
         try:
             return loop(
