@@ -39,6 +39,7 @@ class Outcome(str, Enum):
     OK = "ok"
     INFEASIBLE = "infeasible"
     NONFINITE = "nonfinite"
+    UNSUPPORTED = "unsupported"
     OOM = "oom"
     TIMEOUT = "timeout"
     FAILED = "failed"

@@ -12,6 +12,7 @@ from nascout.errors import ConfigError
 from nascout.records import COST_NAMES, Constraint, Objective
 from nascout.run.config import SearchConfig, make_record
 from nascout.score import SCORES, Card
+from nascout.score.composite import Composite
 from nascout.score.evaluate import resolve
 from nascout.search import STRATEGIES, Strategy
 from nascout.space import SPACES, Space
@@ -121,7 +122,14 @@ def _make_strategy(config: SearchConfig, objectives: tuple[Objective, ...]) -> S
 
 def _goals(config: SearchConfig) -> tuple[tuple[Card, ...], tuple[Objective, ...]]:
     """The scores to compute and the objectives; by default the score, latency and params."""
-    cards = {card.name: card for card in resolve(config.score)}
+    cards: dict[str, Card] = {}
+    for card in resolve(config.score):
+        if isinstance(card, Composite):
+            raise ConfigError(
+                f"{card.name} ranks finished scores, and a search scores one network at a time",
+                f"Search with one of its parts: {', '.join(c.name for c in card.cards)}.",
+            )
+        cards[card.name] = card
     default = [Objective(card.name, card.higher_is_better) for card in cards.values()]
     default += [Objective("latency_ms", False), Objective("params", False)]
     objectives = tuple(Objective.parse(text) for text in config.objectives) or tuple(default)

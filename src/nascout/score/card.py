@@ -10,10 +10,12 @@ from typing import Any, Final, Literal
 from torch import Tensor, nn
 
 from nascout.registry import Registry
+from nascout.score.inputs import Inputs
 
-__all__ = ["SCORES", "Card", "Needs", "score"]
+__all__ = ["SCORES", "Card", "Invariance", "Needs", "score"]
 
 Needs = Literal["network", "inputs", "labels"]
+Invariance = Literal["batch order", "input scale", "output scale", "label names"]
 DEFAULT: Final = "naswot"
 
 
@@ -24,6 +26,15 @@ class Card:
     ``needs="network"`` calls ``function(net, example)``, where ``example`` is one batch that
     only tells sizes (``None`` if there is none); ``"inputs"`` calls ``function(net, x)`` and
     ``"labels"`` ``function(net, x, y)``. ``summary`` is the first line of its docstring.
+
+    Args:
+        paper: where it was proposed; ``equation`` says where in it.
+        gradients: whether it runs a backward pass.
+        applies: which networks it can read.
+        deviations: from the paper, or from the authors' code; empty for none.
+        batch: how many samples the paper uses; None where the count means nothing.
+        invariances: what leaves the value as it is; ``nascout.testing`` checks each.
+        reference: a plain, slow way to the same value that the function must agree with.
     """
 
     name: str
@@ -32,27 +43,72 @@ class Card:
     higher_is_better: bool
     paper: str
     summary: str
+    equation: str = ""
+    gradients: bool = False
+    applies: str = "any network"
+    deviations: str = ""
+    batch: int | None = None
+    invariances: tuple[Invariance, ...] = ()
+    reference: Callable[..., float] | None = None
 
-    def __call__(self, net: nn.Module, x: Tensor | None, y: Tensor | None = None) -> float:
+    def __call__(self, net: nn.Module, x: Inputs | None, y: Tensor | None = None) -> float:
         """Evaluate with as much of the batch as the score needs."""
-        if self.needs == "labels":
-            return float(self.function(net, x, y))
-        return float(self.function(net, x))
+        return self.call(self.function, net, x, y)
+
+    def call(
+        self,
+        function: Callable[..., float],
+        net: nn.Module,
+        x: Inputs | None,
+        y: Tensor | None = None,
+    ) -> float:
+        """Call ``function`` the way this card's own is called."""
+        return float(function(net, x, y) if self.needs == "labels" else function(net, x))
 
 
 SCORES: Registry[Card] = Registry(
-    "score", modules=("nascout.score.counts", "nascout.score.naswot", "nascout.score.epsilon")
+    "score",
+    modules=tuple(f"nascout.score.{name}" for name in ("counts", "naswot", "epsilon")),
 )
 
 
 def score(
-    name: str, *, paper: str = "", needs: Needs = "inputs", higher_is_better: bool = True
+    name: str,
+    *,
+    paper: str = "",
+    needs: Needs = "inputs",
+    higher_is_better: bool = True,
+    equation: str = "",
+    gradients: bool = False,
+    applies: str = "any network",
+    deviations: str = "",
+    batch: int | None = None,
+    invariances: tuple[Invariance, ...] = (),
+    reference: Callable[..., float] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register the function below as the score ``name``; the function itself stays as it is."""
+    """Register the function below as the score ``name``; the function itself stays as it is.
+
+    The arguments are those of :class:`Card`.
+    """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         summary = (inspect.getdoc(function) or "").partition("\n")[0]
-        SCORES.add(name, Card(name, function, needs, higher_is_better, paper, summary))
+        card = Card(
+            name,
+            function,
+            needs,
+            higher_is_better,
+            paper,
+            summary,
+            equation,
+            gradients,
+            applies,
+            deviations,
+            batch,
+            invariances,
+            reference,
+        )
+        SCORES.add(name, card)
         return function
 
     return register

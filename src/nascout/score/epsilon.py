@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
-from nascout.score.outputs import output_tensors
+from nascout.score.inputs import Inputs, each, samples, tensors
+from nascout.score.outputs import first_output
 from nascout.score.untouched import untouched
 
 __all__ = ["epsilon", "epsilon_of_outputs"]
 
 
-@score("epsilon", paper="arXiv:2302.04406")
+@score(
+    "epsilon",
+    paper="arXiv:2302.04406",
+    equation="section 3, steps 1 to 5",
+    applies="any network; NaN where the small constant underflows (see epsilon_log)",
+    batch=256,
+    invariances=("batch order",),
+)
 def epsilon(
     net: nn.Module,
-    x: Tensor,
+    x: Inputs,
     *,
     constants: tuple[float, float] = (1e-7, 1.0),
     dtype: torch.dtype | None = None,
@@ -46,15 +55,14 @@ def epsilon(
         0.0
     """
     dtype = dtype or next((p.dtype for p in net.parameters()), torch.get_default_dtype())
-    if x.is_floating_point():
-        x = x.to(dtype)
+    x = each(lambda t: t.to(dtype) if t.is_floating_point() else t, x)
     with untouched(net), torch.no_grad():
         net.train(train)
         low, high = (_first_output(net, x, constant, dtype) for constant in constants)
     return epsilon_of_outputs(low, high)
 
 
-def _first_output(net: nn.Module, x: Tensor, constant: float, dtype: torch.dtype) -> Tensor:
+def _first_output(net: nn.Module, x: Inputs, constant: float, dtype: torch.dtype) -> Tensor:
     """(n,) the first output of every sample, with every weight at ``constant``."""
     state: dict[str, Tensor] = {}
     for name, parameter in net.named_parameters():
@@ -63,14 +71,10 @@ def _first_output(net: nn.Module, x: Tensor, constant: float, dtype: torch.dtype
     for name, buffer in net.named_buffers():
         # Fresh copies: batch normalisation updates its statistics in place.
         state[name] = buffer.to(dtype, copy=True) if buffer.is_floating_point() else buffer.clone()
-    output = next(output_tensors(functional_call(net, state, (x,))), None)
-    if output is None or output.numel() % len(x):
-        given = "no tensor" if output is None else f"a tensor {tuple(output.shape)}"
-        raise UnsupportedNetwork(
-            f"epsilon reads one output per sample, and the network gives {given}",
-            f"Score a network whose first output is ({len(x)}, ...) for this batch.",
-        )
-    return output.reshape(len(x), -1)[:, 0]
+    arguments = tensors(x) if not isinstance(x, Mapping) else []
+    options = dict(x) if isinstance(x, Mapping) else {}
+    output = first_output(functional_call(net, state, tuple(arguments), options), samples(x))
+    return output.reshape(samples(x), -1)[:, 0]
 
 
 def epsilon_of_outputs(low: Tensor, high: Tensor) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from typing import cast, overload
+from typing import overload
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from nascout.network import build
 from nascout.network.memory import is_out_of_memory
 from nascout.records import Outcome, Score
 from nascout.score.card import DEFAULT, SCORES, Card
+from nascout.score.composite import COMPOSITES, Composite
+from nascout.score.inputs import Inputs, tensors
 from nascout.space import Architecture
 
 __all__ = ["evaluate", "resolve"]
@@ -22,23 +24,24 @@ __all__ = ["evaluate", "resolve"]
 Target = nn.Module | Architecture
 
 
-def resolve(names: str | Iterable[str]) -> list[Card]:
-    """The cards of ``names``; ``"default"`` is the default score, ``"all"`` every score.
+def resolve(names: str | Iterable[str]) -> list[Card | Composite]:
+    """What ``names`` stand for; ``"default"`` is the default score, ``"all"`` every single one.
 
     Raises:
         UnknownName: a name that no score has.
     """
-    cards: dict[str, Card] = {}
+    found: dict[str, Card | Composite] = {}
     for name in [names] if isinstance(names, str) else names:
         wanted = list(SCORES) if name == "all" else [DEFAULT if name == "default" else name]
-        cards |= {one: SCORES[one] for one in wanted}
-    return list(cards.values())
+        for one in wanted:
+            found[one] = COMPOSITES[one] if one in COMPOSITES else SCORES[one]
+    return list(found.values())
 
 
 @overload
 def evaluate(
     target: Target,
-    x: Tensor | None = ...,
+    x: Inputs | None = ...,
     names: str = ...,
     *,
     labels: Tensor | None = ...,
@@ -47,7 +50,7 @@ def evaluate(
 @overload
 def evaluate(
     target: Target,
-    x: Tensor | None,
+    x: Inputs | None,
     names: list[str] | tuple[str, ...],
     *,
     labels: Tensor | None = ...,
@@ -56,7 +59,7 @@ def evaluate(
 @overload
 def evaluate(
     target: Sequence[Target],
-    x: Tensor | None = ...,
+    x: Inputs | None = ...,
     names: str = ...,
     *,
     labels: Tensor | None = ...,
@@ -65,7 +68,7 @@ def evaluate(
 @overload
 def evaluate(
     target: Sequence[Target],
-    x: Tensor | None,
+    x: Inputs | None,
     names: list[str] | tuple[str, ...],
     *,
     labels: Tensor | None = ...,
@@ -73,7 +76,7 @@ def evaluate(
 ) -> list[dict[str, Score]]: ...
 def evaluate(
     target: Target | Sequence[Target],
-    x: Tensor | None = None,
+    x: Inputs | None = None,
     names: str | list[str] | tuple[str, ...] = "default",
     *,
     labels: Tensor | None = None,
@@ -92,11 +95,12 @@ def evaluate(
 
     Returns:
         A :class:`Score`; a dict by name if ``names`` is a list; a list of those if ``target`` is.
-        A value that is not finite, or a lack of memory, is an outcome of the score, not an error.
+        A value that is not finite, a network that the score cannot read, or a lack of memory is
+        an outcome of the score, with its reason in ``message``, not an error.
 
     Raises:
         UnknownName: no such score.
-        UnsupportedNetwork: a network that the score cannot read, or something that is none.
+        UnsupportedNetwork: something that is no network, or an architecture that cannot be built.
         ConfigError: a batch or labels missing where the score needs them.
 
     Example:
@@ -104,24 +108,61 @@ def evaluate(
         >>> evaluate(net, names="params").value
         17.0
     """
-    if isinstance(target, Sequence):
-        each = [evaluate(one, x, names, labels=labels, seeds=seeds) for one in target]
-        return cast("list[Score] | list[dict[str, Score]]", each)
-    if not isinstance(target, nn.Module | Architecture):
-        raise UnsupportedNetwork(
-            f"cannot score a {type(target).__name__}", "Pass an nn.Module or an Architecture."
-        )
+    targets = list(target) if isinstance(target, Sequence) else [target]
+    _check_targets(targets, seeds)
+    wanted = resolve(names)
+    cards = {card.name: card for one in wanted for card in _single(one)}
+    for card in cards.values():
+        _check_batch(card, x, labels)
+    _check_population(wanted, targets)
+    scored = [
+        {name: _score(card, one, x, labels, seeds) for name, card in cards.items()}
+        for one in targets
+    ]
+    for composite in (one for one in wanted if isinstance(one, Composite)):
+        _join(composite, scored)
+    asked = [{one.name: scores[one.name] for one in wanted} for scores in scored]
+    if isinstance(names, str) and names != "all":
+        flat = [scores[wanted[0].name] for scores in asked]
+        return flat if isinstance(target, Sequence) else flat[0]
+    return asked if isinstance(target, Sequence) else asked[0]
+
+
+def _check_targets(targets: list[Target], seeds: int) -> None:
+    for one in targets:
+        if not isinstance(one, nn.Module | Architecture):
+            raise UnsupportedNetwork(
+                f"cannot score a {type(one).__name__}", "Pass an nn.Module or an Architecture."
+            )
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}", "Score with at least one seed.")
-    cards = resolve(names)
-    for card in cards:
-        _check_batch(card, x, labels)
-    if isinstance(names, str) and names != "all":
-        return _score(cards[0], target, x, labels, seeds)
-    return {card.name: _score(card, target, x, labels, seeds) for card in cards}
 
 
-def _check_batch(card: Card, x: Tensor | None, labels: Tensor | None) -> None:
+def _single(one: Card | Composite) -> tuple[Card, ...]:
+    return one.cards if isinstance(one, Composite) else (one,)
+
+
+def _check_population(wanted: Iterable[Card | Composite], targets: list[Target]) -> None:
+    for one in wanted:
+        if isinstance(one, Composite) and len(targets) < 2:
+            raise ConfigError(
+                f"{one.name} ranks networks against each other, and there is one",
+                f"Score several at once, or one by {', '.join(c.name for c in one.cards)}.",
+            )
+
+
+def _join(composite: Composite, scored: list[dict[str, Score]]) -> None:
+    """Add the composite's value to every member's scores."""
+    names = [card.name for card in composite.cards]
+    joined = composite.join({name: [scores[name].value for scores in scored] for name in names})
+    for scores, value in zip(scored, joined, strict=True):
+        seconds = sum(scores[name].seconds for name in names)
+        scores[composite.name] = Score(
+            composite.name, float(value), composite.higher_is_better, seconds=seconds
+        )
+
+
+def _check_batch(card: Card, x: Inputs | None, labels: Tensor | None) -> None:
     if card.needs != "network" and x is None:
         raise ConfigError(f"{card.name} needs a batch of inputs", "Pass x, a tensor (n, ...).")
     if card.needs == "labels" and labels is None:
@@ -129,11 +170,11 @@ def _check_batch(card: Card, x: Tensor | None, labels: Tensor | None) -> None:
 
 
 def _score(
-    card: Card, target: Target, x: Tensor | None, labels: Tensor | None, seeds: int
+    card: Card, target: Target, x: Inputs | None, labels: Tensor | None, seeds: int
 ) -> Score:
     start = time.perf_counter()
     values: list[float] = []
-    outcome, message = Outcome.OK, ""
+    mean, outcome, message = math.nan, Outcome.OK, ""
     try:
         for seed in range(seeds if isinstance(target, Architecture) else 1):
             net = target if isinstance(target, nn.Module) else _built(target, seed, x)
@@ -142,16 +183,20 @@ def _score(
         mean = sum(values) / len(values)
         if not math.isfinite(mean):
             outcome, message = Outcome.NONFINITE, f"{card.name} gave {mean}"
+    except UnsupportedNetwork as error:
+        outcome, message = Outcome.UNSUPPORTED, str(error)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        mean, outcome, message = math.nan, Outcome.OOM, str(error).partition("\n")[0]
+        outcome, message = Outcome.OOM, str(error).partition("\n")[0]
     seconds = time.perf_counter() - start
     return Score(card.name, mean, card.higher_is_better, outcome, tuple(values), message, seconds)
 
 
-def _built(target: Architecture, seed: int, x: Tensor | None) -> nn.Module:
+def _built(target: Architecture, seed: int, x: Inputs | None) -> nn.Module:
     """The network on the batch's device, of the batch's precision."""
     if x is None:
         return build(target, seed)
-    return build(target, seed, x.device, x.dtype if x.is_floating_point() else torch.float32)
+    first = tensors(x)[0]
+    dtype = first.dtype if first.is_floating_point() else torch.float32
+    return build(target, seed, first.device, dtype)

@@ -14,8 +14,9 @@ from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
+from nascout.score.gradients import differentiable
+from nascout.score.inputs import Inputs, as_leaves, call, samples
 from nascout.score.outputs import output_tensors
-from nascout.score.untouched import untouched
 
 __all__ = ["agreement", "naswot"]
 
@@ -29,8 +30,16 @@ RELUS: frozenset[Callable[..., Any]] = frozenset(
 )
 
 
-@score("naswot", paper="arXiv:2006.04647")
-def naswot(net: nn.Module, x: Tensor, *, released: bool = False) -> float:
+@score(
+    "naswot",
+    paper="arXiv:2006.04647",
+    equation="eq. 2",
+    applies="networks with ReLUs (also ReLU6, LeakyReLU, PReLU, RReLU); for others, sign_pattern",
+    deviations="dead ReLUs are found in the autograd graph; each ReLU counts once (released=False)",
+    batch=128,
+    invariances=("batch order", "output scale"),
+)
+def naswot(net: nn.Module, x: Inputs, *, released: bool = False) -> float:
     """log |det K|, where K counts, over all ReLUs, the units on which two inputs agree (eq. 2).
 
     Every call of a ReLU (also ReLU6, LeakyReLU, PReLU, RReLU), as a module or as a function,
@@ -58,14 +67,13 @@ def naswot(net: nn.Module, x: Tensor, *, released: bool = False) -> float:
         >>> naswot(net, x) == naswot(net, x)
         True
     """
-    with untouched(net), torch.enable_grad():
-        net.train()
-        # Leaves that need gradients build the graph, even if every parameter is frozen.
-        leaf = x.detach().requires_grad_(x.is_floating_point())
-        for parameter in net.parameters():
-            parameter.requires_grad_(parameter.is_floating_point())
-        with _ReLUKernels(len(x)) as seen, saved_tensors_hooks(lambda _: None, _refuse):
-            output = net(leaf)
+    with (
+        differentiable(net),
+        _ReLUKernels(samples(x)) as seen,
+        saved_tensors_hooks(lambda _: None, _refuse),
+    ):
+        # Leaves that need gradients build the graph, even if no parameter does.
+        output = call(net, as_leaves(x))
     live = _ancestors(output)
     kernels = [kernel for kernel, node in seen.found if node is None or node in live]
     if not kernels:

@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["output_tensors"]
+from nascout.errors import UnsupportedNetwork
+
+__all__ = ["first_output", "output_tensors"]
 
 
 def output_tensors(output: Any) -> Iterator[Tensor]:
@@ -28,3 +30,19 @@ def output_tensors(output: Any) -> Iterator[Tensor]:
             yield from output_tensors(value)
     elif is_dataclass(output) and not isinstance(output, type):
         yield from output_tensors(vars(output))
+
+
+def first_output(output: Any, samples: int) -> Tensor:
+    """The first tensor of the output, which must have one row per sample.
+
+    Raises:
+        UnsupportedNetwork: no tensor, or one that is not (samples, ...).
+    """
+    first = next(output_tensors(output), None)
+    if first is None or first.dim() == 0 or len(first) != samples:
+        given = "no tensor" if first is None else f"a tensor {tuple(first.shape)}"
+        raise UnsupportedNetwork(
+            f"a score reads one output per sample, and the network gives {given}",
+            f"Score a network whose first output is ({samples}, ...) for this batch.",
+        )
+    return first
