@@ -17,6 +17,11 @@ __all__ = ["SCORES", "Card", "Invariance", "Needs", "score"]
 Needs = Literal["network", "inputs", "labels"]
 Invariance = Literal["batch order", "input scale", "output scale", "label names"]
 DEFAULT: Final = "naswot"
+MODULES: Final = (
+    "counts",
+    "epsilon",
+    "naswot",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Card:
 
 SCORES: Registry[Card] = Registry(
     "score",
-    modules=tuple(f"nascout.score.{name}" for name in ("counts", "naswot", "epsilon")),
+    modules=tuple(f"nascout.score.{name}" for name in MODULES),
 )
 
 
