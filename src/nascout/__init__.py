@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nascout.api.correlate import correlate
     from nascout.api.names import scores, space, spaces, strategies
     from nascout.api.run import Run
     from nascout.api.search import search
@@ -34,6 +35,7 @@ __all__ = [
     "NascoutError",
     "Run",
     "build",
+    "correlate",
     "cost",
     "export",
     "score",
@@ -49,6 +51,7 @@ _HOMES = {
     "NascoutError": "nascout.errors:NascoutError",
     "Run": "nascout.api.run:Run",
     "build": "nascout.network.module:build",
+    "correlate": "nascout.api.correlate:correlate",
     "cost": "nascout.network.cost:network_cost",
     "export": "nascout.network.export:export",
     "score": "nascout.score.evaluate:evaluate",

@@ -25,16 +25,6 @@ def test_lists(name):
     assert all(row["name"] in invoke(name).stdout for row in rows)
 
 
-def test_score_prints_values_per_architecture_and_score():
-    options = ["--score", "naswot", "--score", "params", "--batch", "16", "--seeds", "2"]
-    result = invoke("score", CELL, "--space-option", "cells=1", *options, "--json")
-    rows = json.loads(result.stdout)
-    assert [row["score"] for row in rows] == ["naswot", "params"]
-    assert rows[0]["spread"] > 0
-    assert rows[0]["architecture"] == CELL
-    assert rows[1]["value"] == int(rows[1]["value"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -31,7 +31,7 @@ ROOMS = """
 TIERS = [line.split() for line in ROOMS.strip().splitlines()]
 TIER = {room: tier for tier, rooms in enumerate(TIERS) for room in rooms}
 
-TORCH_FREE = ("search", "graph", "space", "gallery", "report", *TIERS[0])
+TORCH_FREE = ("benchmark", "search", "graph", "space", "gallery", "report", *TIERS[0])
 TORCH_FREE_MODULES = (
     "nascout.api.run",
     "nascout.run.store",

@@ -38,6 +38,11 @@ CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|avg_pool
 SMALL = {
     "nasbench201": SPACES["nasbench201"](channels=4, cells=2, input_shape=(1, 8, 8)),
     "freeform": SPACES["freeform"](channels=4, input_shape=(3, 9, 9)),
+    "mnasnet": SPACES["mnasnet"](channels=4, input_shape=(3, 17, 13)),
+    "nasbench101": SPACES["nasbench101"](channels=7, cells=2, input_shape=(3, 9, 8)),
+    "nasbench_macro": SPACES["nasbench_macro"](channels=2, input_shape=(3, 9, 8)),
+    "transnasbench101_macro": SPACES["transnasbench101_macro"](channels=2, input_shape=(3, 17, 13)),
+    "transnasbench101_micro": SPACES["transnasbench101_micro"](channels=2, input_shape=(3, 17, 13)),
 }
 
 

@@ -9,6 +9,9 @@ from nascout.space import SPACES, Space
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nascout.score import Card
+    from nascout.score.composite import Composite
+
 __all__ = ["scores", "space", "spaces", "strategies"]
 
 
@@ -43,20 +46,35 @@ def spaces() -> pd.DataFrame:
 
 
 def scores() -> pd.DataFrame:
-    """Every training-free score: name, direction, what it needs, paper, what it is."""
-    from nascout.score import SCORES
+    """Every training-free score and composite of them: its card, one column per field.
 
-    cards = [SCORES[name] for name in SCORES]
-    return _table(
-        {
-            "name": card.name,
-            "better": "higher" if card.higher_is_better else "lower",
-            "needs": card.needs,
-            "paper": card.paper,
-            "what": card.summary,
-        }
-        for card in cards
-    )
+    ``needs`` is "network", "inputs" or "labels"; ``batch`` how many samples the paper takes;
+    ``invariances`` what leaves the value as it is; ``parts`` what a composite is made of.
+    """
+    from nascout.score import SCORES
+    from nascout.score.composite import COMPOSITES
+
+    cards = [_card(SCORES[name]) for name in SCORES]
+    return _table([*cards, *(_card(COMPOSITES[name]) for name in COMPOSITES)])
+
+
+def _card(one: Card | Composite) -> dict[str, Any]:
+    """The fields of either kind; what a composite has none of is empty."""
+    parts = [f"{name} ({weight:g})" for name, weight in getattr(one, "parts", ())]
+    return {
+        "name": one.name,
+        "better": "higher" if one.higher_is_better else "lower",
+        "needs": one.needs,
+        "gradients": getattr(one, "gradients", None),
+        "batch": getattr(one, "batch", None),
+        "paper": one.paper,
+        "equation": getattr(one, "equation", ""),
+        "what": one.summary,
+        "applies": getattr(one, "applies", "two networks or more"),
+        "deviations": getattr(one, "deviations", ""),
+        "invariances": ", ".join(getattr(one, "invariances", ())),
+        "parts": ", ".join(parts),
+    }
 
 
 def strategies() -> pd.DataFrame:
@@ -73,7 +91,8 @@ def strategies() -> pd.DataFrame:
 def _table(rows: Any) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(list(rows))
+    # As they are: a column of integers with a gap would turn into floats.
+    return pd.DataFrame(list(rows), dtype=object)
 
 
 def _first_line(kind: type) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +13,7 @@ from nascout.data.arrays import Data
 from nascout.data.assemble import Part, assemble
 from nascout.data.images import from_numpy, plain_type, resize
 from nascout.data.memory import require_memory
+from nascout.data.python_object import import_object, importable
 from nascout.errors import DataError
 
 __all__ = ["find_object", "is_map_style", "load_datasets"]
@@ -30,35 +27,13 @@ def find_object(spec: str) -> Any:
     The module may also lie in the current folder.
 
     Raises:
-        DataError: no such module or name, or the module does not import.
+        DataError: no such module or name, or code that fails.
     """
-    module_name, _, name = spec.partition(":")
-    with _current_folder_importable():
-        try:
-            found: Any = importlib.import_module(module_name)
-        except (ImportError, SyntaxError) as error:
-            raise DataError(
-                f"cannot import {module_name!r}: {error}", "Check the name and run it by itself."
-            ) from error
-        try:
-            for part in name.split("."):
-                found = getattr(found, part)
-        except AttributeError as error:
-            raise DataError(
-                f"module {module_name!r} has no {name!r}", "Write package.module:dataset."
-            ) from error
-        is_factory = isinstance(found, type) or (callable(found) and not is_map_style(found))
-        return found() if is_factory else found
-
-
-@contextmanager
-def _current_folder_importable() -> Iterator[None]:
-    importlib.invalidate_caches()
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(Path.cwd()))
+    found = import_object(spec, DataError)
+    if not isinstance(found, type) and (not callable(found) or is_map_style(found)):
+        return found
+    with importable(spec.rpartition(":")[0]):
+        return found()
 
 
 def is_map_style(obj: object) -> bool:

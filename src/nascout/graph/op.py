@@ -54,7 +54,9 @@ class Op:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
 
-OPS: Registry[type[Op]] = Registry("op", modules=("nascout.graph.ops",))
+OPS: Registry[type[Op]] = Registry(
+    "op", modules=("nascout.graph.ops", "nascout.graph.gates", "nascout.graph.cuts")
+)
 
 T = TypeVar("T", bound=Op)
 

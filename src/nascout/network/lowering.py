@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from nascout.errors import UnsupportedNetwork
+from nascout.graph.cuts import Blank, Shift, Truncate
+from nascout.graph.gates import Multiply, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -98,6 +100,38 @@ class SpatialMean(nn.Module):
         return x.mean(dim=(2, 3))
 
 
+class Gated(nn.Module):
+    """(n, c, h, w) times (n, c)."""
+
+    def forward(self, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
+        """x: (n, c, h, w); gate: (n, c)."""
+        return x * gate[:, :, None, None]
+
+
+class FirstChannels(nn.Module):
+    """The first ``out`` channels."""
+
+    def __init__(self, out: int) -> None:
+        super().__init__()
+        self.out = out
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, c, ...), c at least ``out``."""
+        return x[:, : self.out]
+
+
+class Zeros(nn.Module):
+    """x · 0 in ``out`` channels at a stride, so that what feeds it stays part of the network."""
+
+    def __init__(self, out: int, stride: int) -> None:
+        super().__init__()
+        self.out, self.stride = out, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, c, h, w)."""
+        return (x[:, :1, :: self.stride, :: self.stride] * 0).expand(-1, self.out, -1, -1)
+
+
 @lowers(Conv2d)
 def _(op: Conv2d, xs: tuple[Shape, ...]) -> nn.Module:
     return nn.Conv2d(
@@ -160,3 +194,33 @@ def _(op: Add, xs: tuple[Shape, ...]) -> nn.Module:
 @lowers(Concat)
 def _(op: Concat, xs: tuple[Shape, ...]) -> nn.Module:
     return Cat()
+
+
+@lowers(SiLU)
+def _(op: SiLU, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.SiLU()
+
+
+@lowers(Sigmoid)
+def _(op: Sigmoid, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.Sigmoid()
+
+
+@lowers(Multiply)
+def _(op: Multiply, xs: tuple[Shape, ...]) -> nn.Module:
+    return Gated()
+
+
+@lowers(Truncate)
+def _(op: Truncate, xs: tuple[Shape, ...]) -> nn.Module:
+    return FirstChannels(op.out)
+
+
+@lowers(Shift)
+def _(op: Shift, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.ZeroPad2d((-1, 1, -1, 1))
+
+
+@lowers(Blank)
+def _(op: Blank, xs: tuple[Shape, ...]) -> nn.Module:
+    return Zeros(op.out, op.stride)

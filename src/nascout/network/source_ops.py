@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nascout.errors import UnsupportedNetwork
+from nascout.graph.cuts import Blank, Shift, Truncate
+from nascout.graph.gates import Multiply, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -175,3 +177,35 @@ def _(op: Add, xs: tuple[Shape, ...], width: Width) -> Formula:
 @prints(Concat)
 def _(op: Concat, xs: tuple[Shape, ...], width: Width) -> Formula:
     return Formula(lambda *xs: f"torch.cat([{', '.join(xs)}], dim=1)")
+
+
+@prints(SiLU)
+def _(op: SiLU, xs: tuple[Shape, ...], width: Width) -> Layer:
+    return Layer(("nn.SiLU()",))
+
+
+@prints(Sigmoid)
+def _(op: Sigmoid, xs: tuple[Shape, ...], width: Width) -> Layer:
+    return Layer(("nn.Sigmoid()",))
+
+
+@prints(Multiply)
+def _(op: Multiply, xs: tuple[Shape, ...], width: Width) -> Formula:
+    return Formula(lambda x, gate: f"{x} * {gate}[:, :, None, None]")
+
+
+@prints(Truncate)
+def _(op: Truncate, xs: tuple[Shape, ...], width: Width) -> Formula:
+    # Not ``width``: a formula stands in ``forward``, where the constructor's names are unknown.
+    return Formula(lambda x: f"{x}[:, :{op.out}]")
+
+
+@prints(Shift)
+def _(op: Shift, xs: tuple[Shape, ...], width: Width) -> Layer:
+    return Layer(("nn.ZeroPad2d((-1, 1, -1, 1))",))
+
+
+@prints(Blank)
+def _(op: Blank, xs: tuple[Shape, ...], width: Width) -> Formula:
+    step = f"::{op.stride}"
+    return Formula(lambda x: f"({x}[:, :1, {step}, {step}] * 0).expand(-1, {op.out}, -1, -1)")

@@ -19,8 +19,26 @@ Invariance = Literal["batch order", "input scale", "output scale", "label names"
 DEFAULT: Final = "naswot"
 MODULES: Final = (
     "counts",
+    "epe_nas",
     "epsilon",
+    "epsilon_rnn",
+    "fisher",
+    "grad_norm",
+    "grasp",
+    "hidden_covariance",
+    "jacob_cov",
+    "jacob_dcor",
+    "l2_norm",
+    "linear_regions",
+    "nasgraph",
     "naswot",
+    "ntk",
+    "plain",
+    "sign_pattern",
+    "snip",
+    "synflow",
+    "zen",
+    "zico",
 )
 
 

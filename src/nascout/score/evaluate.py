@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 import torch
@@ -19,9 +19,10 @@ from nascout.score.composite import COMPOSITES, Composite
 from nascout.score.inputs import Inputs, tensors
 from nascout.space import Architecture
 
-__all__ = ["evaluate", "resolve"]
+__all__ = ["Target", "evaluate", "resolve"]
 
-Target = nn.Module | Architecture
+# A module with its weights, an architecture, or a function from a seed to a module.
+Target = nn.Module | Architecture | Callable[[int], nn.Module]
 
 
 def resolve(names: str | Iterable[str]) -> list[Card | Composite]:
@@ -85,18 +86,20 @@ def evaluate(
     """Score one network or many without training them.
 
     Args:
-        target: an ``nn.Module``, an architecture, or a list of them.
+        target: an ``nn.Module``, an architecture, a function from a seed to an ``nn.Module``, or
+            a list of those.
         x: (n, ...) a batch of inputs, on the networks' device; not needed by counts of
             architectures.
         names: a score, or several; see ``nascout.scores()``.
         labels: (n,) class indices, for the scores that need them.
-        seeds: how many initialisations (0, 1, ...) an architecture is scored with; the value is
-            their mean. A module is scored once, with the weights it has.
+        seeds: how many initialisations (0, 1, ...) an architecture or function is scored with;
+            the value is their mean. A module is scored once, with the weights it has.
 
     Returns:
         A :class:`Score`; a dict by name if ``names`` is a list; a list of those if ``target`` is.
         A value that is not finite, a network that the score cannot read, or a lack of memory is
-        an outcome of the score, with its reason in ``message``, not an error.
+        an outcome of the score, with its reason in ``message``, not an error. ``seconds`` leaves
+        out the building of networks.
 
     Raises:
         UnknownName: no such score.
@@ -107,6 +110,8 @@ def evaluate(
         >>> net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
         >>> evaluate(net, names="params").value
         17.0
+        >>> len(evaluate(lambda seed: nn.Linear(2, seed + 1), names="params", seeds=3).per_seed)
+        3
     """
     targets = list(target) if isinstance(target, Sequence) else [target]
     _check_targets(targets, seeds)
@@ -130,9 +135,12 @@ def evaluate(
 
 def _check_targets(targets: list[Target], seeds: int) -> None:
     for one in targets:
-        if not isinstance(one, nn.Module | Architecture):
+        if not isinstance(one, nn.Module | Architecture) and (
+            isinstance(one, type) or not callable(one)
+        ):
             raise UnsupportedNetwork(
-                f"cannot score a {type(one).__name__}", "Pass an nn.Module or an Architecture."
+                f"cannot score a {type(one).__name__}",
+                "Pass an nn.Module, an Architecture, or a function from a seed to an nn.Module.",
             )
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}", "Score with at least one seed.")
@@ -172,13 +180,14 @@ def _check_batch(card: Card, x: Inputs | None, labels: Tensor | None) -> None:
 def _score(
     card: Card, target: Target, x: Inputs | None, labels: Tensor | None, seeds: int
 ) -> Score:
-    start = time.perf_counter()
     values: list[float] = []
-    mean, outcome, message = math.nan, Outcome.OK, ""
+    seconds, mean, outcome, message = 0.0, math.nan, Outcome.OK, ""
     try:
-        for seed in range(seeds if isinstance(target, Architecture) else 1):
-            net = target if isinstance(target, nn.Module) else _built(target, seed, x)
+        for seed in range(1 if isinstance(target, nn.Module) else seeds):
+            net = _network(target, seed, x)
+            start = time.perf_counter()
             values.append(card(net, x, labels))
+            seconds += time.perf_counter() - start
         # One value that is not finite makes the mean so too.
         mean = sum(values) / len(values)
         if not math.isfinite(mean):
@@ -189,12 +198,13 @@ def _score(
         if not is_out_of_memory(error):
             raise
         outcome, message = Outcome.OOM, str(error).partition("\n")[0]
-    seconds = time.perf_counter() - start
     return Score(card.name, mean, card.higher_is_better, outcome, tuple(values), message, seconds)
 
 
-def _built(target: Architecture, seed: int, x: Inputs | None) -> nn.Module:
-    """The network on the batch's device, of the batch's precision."""
+def _network(target: Target, seed: int, x: Inputs | None) -> nn.Module:
+    """An architecture is built on the batch's device and in its precision."""
+    if not isinstance(target, Architecture):
+        return target if isinstance(target, nn.Module) else target(seed)
     if x is None:
         return build(target, seed)
     first = tensors(x)[0]

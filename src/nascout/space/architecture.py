@@ -44,6 +44,7 @@ class Architecture:
                     f"Allowed here: {', '.join(map(str, allowed))}.",
                 )
             made[choice.name] = value
+        self.space.check(made)
 
     @cached_property
     def choices(self) -> Mapping[str, str | None]:

@@ -53,6 +53,16 @@ class Space(ABC):
     def graph(self, architecture: Architecture) -> Graph:
         """The network that ``architecture`` means."""
 
+    def check(self, choices: Mapping[str, str | None]) -> None:  # noqa: B027 - a hook
+        """Refuse decisions that are each allowed and yet make no architecture together.
+
+        Every combination is one unless a space says otherwise; such a space is a
+        :class:`nascout.space.constrained.Constrained`.
+
+        Raises:
+            ArchitectureError: says which rule is broken.
+        """
+
     def picture(self, architecture: Architecture) -> Graph:
         """The part worth drawing: a cell where there is one, else the whole network."""
         return self.graph(architecture).prune()
@@ -185,7 +195,16 @@ class Space(ABC):
 
 
 SPACES: Registry[type[Space]] = Registry(
-    "space", modules=("nascout.space.nasbench201", "nascout.space.freeform")
+    "space",
+    modules=(
+        "nascout.space.freeform",
+        "nascout.space.mnasnet",
+        "nascout.space.nasbench101",
+        "nascout.space.nasbench201",
+        "nascout.space.nasbench_macro",
+        "nascout.space.transnasbench101_macro",
+        "nascout.space.transnasbench101_micro",
+    ),
 )
 
 T = TypeVar("T", bound=Space)

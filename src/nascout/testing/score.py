@@ -5,40 +5,45 @@ In a third party's tests::
     from nascout.testing.score import check_score
 
     def test_my_score():
-        check_score("my_score")
+        check_score("my_score", processes=True)
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nascout.errors import UnsupportedNetwork
-from nascout.network import build
 from nascout.score.card import SCORES, Card
-from nascout.space.nasbench201 import NasBench201
+from nascout.score.inputs import Inputs, each, tensors
+from nascout.testing.declared import check_invariances, check_reference
+from nascout.testing.networks import NETWORKS, Example
+from nascout.testing.processes import check_processes
 from nascout.testing.unchanged import Snapshot, equal
 
-__all__ = ["check_score", "networks"]
+__all__ = ["check_score"]
 
-Network = Callable[[], nn.Module]
+Batch = tuple[Inputs, Tensor]
 
 
-def check_score(score: str | Card) -> None:
+def check_score(score: str | Card, *, processes: bool = False) -> None:
     """Check a score against its contract on small networks of different make.
 
     On each it gives one number, the same at every call and whatever the global generators hold;
     network, batch and generators stay bit by bit as they were, also where the network fails in
-    the middle; the failure gets out. Or it raises ``UnsupportedNetwork``, but not on all.
+    the middle; the failure gets out. What its card declares holds: the invariances, and the
+    agreement with a reference. Weights that are NaN give no finite value. Or it raises
+    ``UnsupportedNetwork`` with a remedy, but not on all.
 
     Args:
         score: a registered name, or a card that is not registered.
+        processes: compare the values, bit by bit, with another process's. The score must be
+            registered or defined at the top of a module.
 
     Raises:
         AssertionError: which promise the score breaks, and on which network.
@@ -47,56 +52,54 @@ def check_score(score: str | Card) -> None:
         >>> check_score("params")
     """
     card = SCORES[score] if isinstance(score, str) else score
-    supported = [_holds(card, name, make) for name, make in networks().items()]
-    assert any(supported), f"{card.name} supports none of {', '.join(networks())}"
+    supported = [_holds(card, name, example) for name, example in NETWORKS.items()]
+    assert any(supported), f"{card.name} supports none of {', '.join(NETWORKS)}"
+    if processes:
+        check_processes([card])
 
 
-def networks() -> dict[str, Network]:
-    """Constructors of small networks for a batch (n, 3, 8, 8), four classes each.
-
-    >>> sorted(networks())
-    ['convnet', 'dict', 'dropout', 'frozen', 'functional', 'nasbench201', 'used']
-    """
-    return {
-        "convnet": _convnet,
-        "functional": _Functional,
-        "dict": lambda: _Wrapped(_convnet()),
-        "dropout": lambda: nn.Sequential(nn.Dropout(0.3), _convnet()),
-        "frozen": lambda: _convnet().requires_grad_(False).eval(),
-        "used": _used,
-        "nasbench201": _cell,
-    }
-
-
-def _holds(card: Card, name: str, make: Network) -> bool:
+def _holds(card: Card, name: str, example: Example) -> bool:
     """Whether the score supports the network; ``AssertionError`` if it breaks a promise on it."""
-    net = _made(make)
-    try:
-        value = _same_at_every_call(card, name, net)
-    except UnsupportedNetwork:
-        value = None
+    value = _same_at_every_call(card, name, example)
     for call in (1, 2):
-        _fails_cleanly(card, name, _made(make), call)
-    return value is not None
+        _fails_cleanly(card, name, example, call)
+    if value is None:
+        return False
+    check_invariances(card, name, example)
+    check_reference(card, name, example)
+    _keeps_nan(card, name, example, value)
+    return True
 
 
-def _same_at_every_call(card: Card, name: str, net: nn.Module) -> float:
-    first = _checked_call(card, name, net)
-    assert isinstance(first, float), f"{card.name} gives a {type(first).__name__}, not a float"
-    for seed in (1, 2):
-        _seed_all(seed)
-        again = _checked_call(card, name, net)
-        assert equal(first, again), (
-            f"{card.name} on {name!r} gives {first}, then {again}: "
-            "it depends on a global generator or on an earlier call"
-        )
+def _same_at_every_call(card: Card, name: str, example: Example) -> float | None:
+    """The score's value; None where it is unsupported."""
+    net, batch = example.make(), example.batch()
+    try:
+        first = _checked_call(card, name, net, batch)
+        for seed in (1, 2):
+            _seed_all(seed)
+            again = _checked_call(card, name, net, batch)
+            assert equal(first, again), (
+                f"{card.name} on {name!r} gives {first}, then {again}: "
+                "it depends on a global generator or on an earlier call"
+            )
+    except UnsupportedNetwork as error:
+        assert error.problem and error.remedy, f"{card.name} on {name!r} refuses without a remedy"
+        return None
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(
+            f"{card.name} on {name!r} raises {type(error).__name__}: {error}; what it cannot read "
+            "should raise UnsupportedNetwork"
+        ) from error
     return first
 
 
-def _checked_call(card: Card, name: str, net: nn.Module) -> Any:
+def _checked_call(card: Card, name: str, net: nn.Module, batch: Batch) -> float:
     """Call the score; whatever happens, nothing may have changed."""
-    x, y = _batch()
-    before, x_before, y_before = Snapshot(net), x.clone(), y.clone()
+    x, y = batch
+    before, x_before, y_before = Snapshot(net), each(torch.clone, x), y.clone()
     ending = "returning"
     try:
         return card(net, x, y)
@@ -105,7 +108,8 @@ def _checked_call(card: Card, name: str, net: nn.Module) -> Any:
         raise
     finally:
         changes = before.changes(net)
-        if not (equal(x, x_before) and equal(y, y_before)) or x.requires_grad or x.grad is not None:
+        pairs = [*zip(tensors(x), tensors(x_before), strict=True), (y, y_before)]
+        if any(not equal(t, b) or t.requires_grad or t.grad is not None for t, b in pairs):
             changes.append("the batch")
         # Stops any exception on its way: a broken promise is the finding.
         assert not changes, f"{card.name} on {name!r} changes, when {ending}: {', '.join(changes)}"
@@ -115,9 +119,10 @@ class Broken(Exception):
     """What the network raises in the middle of a score."""
 
 
-def _fails_cleanly(card: Card, name: str, net: nn.Module, call: int) -> None:
+def _fails_cleanly(card: Card, name: str, example: Example, call: int) -> None:
     """Let one of the network's modules raise at its ``call``-th call during the score."""
-    leaf = [module for module in net.modules() if not list(module.children())][-1]
+    net = example.make()
+    leaf = net.get_submodule(example.head)
     forward, calls = leaf.forward, iter(range(1, 1000))
     broke = False
 
@@ -130,81 +135,29 @@ def _fails_cleanly(card: Card, name: str, net: nn.Module, call: int) -> None:
 
     leaf.forward = breaking
     try:
-        _checked_call(card, name, net)
+        _checked_call(card, name, net, example.batch())
     except (Broken, UnsupportedNetwork):
         return
     assert not broke, f"{card.name} on {name!r} returns a value though the network failed"
 
 
-def _made(make: Network) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return make()
-
-
-def _batch() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(8, 3, 8, 8, generator=generator), torch.arange(8) % 4
+def _keeps_nan(card: Card, name: str, example: Example, value: float) -> None:
+    """NaN weights give no finite value, unless the score reads no weight at all."""
+    net = example.make()
+    for parameter in net.parameters():
+        parameter.data.fill_(math.nan)
+    try:
+        broken = _checked_call(card, name, net, example.batch())
+    except AssertionError:
+        raise
+    except Exception:  # noqa: BLE001 - an error of any kind is no number
+        return
+    assert not math.isfinite(broken) or broken == value, (
+        f"{card.name} on {name!r} gives the number {broken} though every weight is NaN"
+    )
 
 
 def _seed_all(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def _convnet() -> nn.Module:
-    return nn.Sequential(
-        *(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True)),
-        *(nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8), nn.BatchNorm2d(8), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 4)),
-    )
-
-
-class _Functional(nn.Module):
-    """Residual, functional ReLUs, one module called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, padding=1)
-        self.block = nn.Conv2d(8, 8, 3, padding=1)
-        self.head = nn.Linear(8, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (n, 3, 8, 8)."""
-        x = self.stem(x)
-        for _ in range(2):
-            x = x + self.block(F.relu(x))
-        output: Tensor = self.head(x.relu().mean((2, 3)))
-        return output
-
-
-class _Wrapped(nn.Module):
-    """Gives a dict with the logits first."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """x: (n, 3, 8, 8)."""
-        logits = self.net(x)
-        return {"logits": logits, "doubled": 2 * logits}
-
-
-def _used() -> nn.Module:
-    """In use already: statistics, gradients, a hook, and modules in different modes."""
-    net = _convnet()
-    x, _ = _batch()
-    net(x).sum().backward()
-    modules = list(net.modules())
-    for module in modules[::2]:
-        module.eval()
-    net.register_forward_hook(lambda *_: None)
-    return net
-
-
-def _cell() -> nn.Module:
-    space = NasBench201(channels=4, cells=1, classes=4, input_shape=(3, 8, 8))
-    ops = ("nor_conv_3x3", "none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
-    return build(space.decode([float(o == op) for op in ops for o in space.decisions[0].options]))

@@ -1,0 +1,61 @@
+"""Linear regions: how many pieces of the network's function a batch falls on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from nascout.score.card import score
+from nascout.score.inputs import Inputs, each, samples
+from nascout.score.relu_codes import live_codes
+
+__all__ = ["linear_regions"]
+
+
+@score(
+    "linear_regions",
+    paper="arXiv:2102.11535",
+    equation="section 3.1.2",
+    applies="networks with ReLUs (also ReLU6, LeakyReLU, PReLU, RReLU)",
+    deviations="from the released code: ReLUs that the output does not depend on are left out, "
+    "those on other than images count; the weights are not drawn anew; one set of weights",
+    batch=3000,
+    invariances=("output scale",),
+)
+def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = 1000) -> float:
+    """The number of distinct patterns of active ReLUs among the samples (1 to n).
+
+    Two samples with one pattern lie in one region on which a network of ReLUs is linear. The
+    paper shrinks the network (one channel, one cell) and the images (1 x 3 x 3), without which
+    every sample has a pattern of its own and the score is n for any architecture.
+
+    Args:
+        net: any network; it is left as found. It runs in train mode (batch statistics).
+        x: (n, ...) a batch; the paper uses 3000 samples of Gaussian noise.
+        chunk: how many samples run at once; the regions are counted over all chunks.
+
+    Raises:
+        UnsupportedNetwork: no ReLU that the output depends on, or one whose input is not a batch.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.ReLU(), nn.Flatten())
+        >>> linear_regions(net, torch.tensor([[1.0, -1.0], [2.0, -3.0], [1.0, 1.0]]))
+        2.0
+    """
+    patterns: set[bytes] = set()
+    for start in range(0, samples(x), chunk):
+        codes = live_codes(net, _part(x, start, start + chunk), _packed)
+        patterns.update(row.tobytes() for row in np.concatenate(codes, axis=1))
+    return float(len(patterns))
+
+
+def _part(x: Inputs, start: int, stop: int) -> Inputs:
+    return each(lambda t: t[start:stop], x)
+
+
+def _packed(code: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(n, units) bool as (n, units / 8) bytes, rounded up."""
+    return np.packbits(code.cpu().numpy(), axis=1)

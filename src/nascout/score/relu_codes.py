@@ -1,0 +1,156 @@
+"""Which units of a network are active, per sample: the codes that NASWOT and others read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node, saved_tensors_hooks
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from nascout.errors import UnsupportedNetwork
+from nascout.score.gradients import differentiable
+from nascout.score.inputs import Inputs, as_leaves, call, each, samples
+from nascout.score.outputs import output_tensors
+
+__all__ = ["RELUS", "Function", "is_relu", "live_codes"]
+
+T = TypeVar("T")
+Function = Callable[..., Any]
+
+# What a module with ReLU in its name (these are what the authors' code hooks) calls.
+RELUS: Final[frozenset[Function]] = frozenset(
+    [
+        *(F.relu, torch.relu, Tensor.relu, F.relu_, torch.relu_, Tensor.relu_, F.relu6),
+        *(F.leaky_relu, F.leaky_relu_, F.prelu, torch.prelu, Tensor.prelu),
+        *(F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_),
+    ]
+)
+
+
+def is_relu(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether this call is one of a ReLU, ReLU6, LeakyReLU, PReLU or RReLU.
+
+    >>> is_relu(F.hardtanh, (torch.ones(1), 0.0, 6.0), {}), is_relu(torch.tanh, (), {})
+    (True, False)
+    """
+    if func is F.hardtanh:  # what nn.ReLU6 calls
+        return bool((args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)) == 0)
+    return func in RELUS
+
+
+def live_codes(
+    net: nn.Module,
+    x: Inputs,
+    read: Callable[[Tensor], T],
+    *,
+    kind: str = "ReLU",
+    activation: Callable[[Function, tuple[Any, ...], dict[str, Any]], bool] = is_relu,
+    hidden: Callable[[Function, tuple[Any, ...], Any], Tensor | None] = lambda *_: None,
+) -> list[T]:
+    """What ``read`` makes of the code of every ReLU call that the output depends on, in order.
+
+    A code is (n, units) bool: where the input of the ReLU is positive. It is read as the network
+    runs, once, in train mode; neither codes nor activations are kept.
+
+    Args:
+        net: any network; it is left as found.
+        x: (n, ...) a batch.
+        read: called with every code, also with those whose ReLU turns out to be dead.
+        kind: what an activation is called in errors.
+        activation: of a call's function and arguments: whether it is an activation. Its code is
+            the signs of its first argument.
+        hidden: of a call's function, positional arguments and result: an (n, ...) tensor whose
+            signs are the code; None for most calls.
+
+    Raises:
+        UnsupportedNetwork: no activation that the output depends on, or one whose input is not a
+            batch.
+
+    Example:
+        >>> net = nn.Sequential(nn.ReLU(), nn.Flatten(0))
+        >>> live_codes(net, torch.tensor([[1.0, -1.0], [0.0, 2.0]]), Tensor.tolist)
+        [[[True, False], [False, True]]]
+    """
+    codes = _Codes(samples(x), read, kind, activation, hidden)
+    with differentiable(net), codes, saved_tensors_hooks(lambda _: None, _refuse):
+        # Leaves that need gradients build the graph, even if no parameter does; clones, as the
+        # network may begin with an operation in place.
+        output = call(net, each(torch.clone, as_leaves(x)))
+    live = _ancestors(output)
+    found = [value for value, nodes in codes.found if any(n is None or n in live for n in nodes)]
+    if not found:
+        raise UnsupportedNetwork(
+            f"there is no {kind} that the output depends on",
+            f"Score a network with a {kind}, or choose another score (nascout scores).",
+        )
+    return found
+
+
+class _Codes(TorchFunctionMode):
+    """Collects, per call of an activation, what is read of its code and its autograd nodes."""
+
+    def __init__(
+        self,
+        batch: int,
+        read: Callable[[Tensor], Any],
+        kind: str,
+        activation: Callable[..., bool],
+        hidden: Callable[..., Tensor | None],
+    ) -> None:
+        super().__init__()
+        self.batch, self.read, self.kind = batch, read, kind
+        self.activation, self.hidden = activation, hidden
+        self.found: list[tuple[Any, list[Node | None]]] = []
+
+    def __torch_function__(
+        self,
+        func: Function,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self.activation(func, args, kwargs):
+            # Before the call: it may overwrite its input.
+            value = self._value(args[0] if args else kwargs["input"])
+            output = func(*args, **kwargs)
+            self.found.append((value, _nodes(output)))
+            return output
+        output = func(*args, **kwargs)
+        state = self.hidden(func, args, output)
+        if state is not None:
+            self.found.append((self._value(state), _nodes(output)))
+        return output
+
+    def _value(self, z: Tensor) -> Any:
+        if z.dim() < 2 or z.shape[0] % self.batch:
+            raise UnsupportedNetwork(
+                f"a {self.kind} works on {tuple(z.shape)}, which is not a batch of {self.batch}",
+                "The score needs the batch as the first dimension throughout.",
+            )
+        return self.read((z.detach() > 0).reshape(self.batch, -1))
+
+
+def _nodes(output: Any) -> list[Node | None]:
+    """Where the network goes on: in place on a view, from what it is a view of."""
+    return [(t if t._base is None else t._base).grad_fn for t in output_tensors(output)]
+
+
+def _refuse(_: Any) -> Tensor:
+    raise RuntimeError("activations are not kept for a backward pass here")
+
+
+def _ancestors(output: Any) -> set[Node]:
+    """Every autograd node that ``output`` (a tensor or a nest of them) depends on."""
+    seen: set[Node] = set()
+    waiting = [tensor.grad_fn for tensor in output_tensors(output)]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [source for source, _ in node.next_functions]
+    return seen

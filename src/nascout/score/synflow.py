@@ -1,0 +1,143 @@
+"""synflow: how much flows through a network, without data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from nascout.errors import UnsupportedNetwork
+from nascout.network.module import Network
+from nascout.score.card import score
+from nascout.score.inputs import Inputs, each, tensors
+from nascout.score.outputs import first_output
+from nascout.score.untouched import untouched
+from nascout.score.weights import weights
+
+__all__ = ["synflow"]
+
+NORMALISATIONS: Final[frozenset[Callable[..., Any]]] = frozenset(
+    [
+        *(F.batch_norm, F.layer_norm, F.group_norm, F.instance_norm, F.rms_norm),
+        *(torch.batch_norm, torch.layer_norm, torch.group_norm, torch.instance_norm),
+        torch.rms_norm,
+    ]
+)
+
+
+@score(
+    "synflow",
+    paper="arXiv:2006.05467",
+    needs="network",
+    gradients=True,
+    applies="any network; a foreign module needs a batch x for its input's size",
+    deviations="normalisations are left out (bn=False), as in arXiv:2101.08134",
+)
+def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> float:
+    """Sum over all weights of |W · ∂R/∂W|, R the sum of outputs for ones, all weights absolute.
+
+    Every parameter and buffer is replaced by its absolute value, the input is one sample of ones,
+    and the computation is in float64 whatever the network's precision. Batch, layer, group,
+    instance and RMS normalisations pass their input on. In a network of linear maps and ReLUs, R
+    is the sum over all paths of the product of their weights, and the score counts every path
+    once per weight on it: it grows exponentially with depth, so take its logarithm (as NASLib
+    does) where values rather than ranks matter. Float64 holds 1e308; NAS-Bench-201's largest cells
+    are about 1e44. An overflow is not finite, and an outcome.
+
+    Args:
+        net: any network; it is left as found. It runs in eval mode, so without dropout.
+        x: (n, ...) only tells the input's size; integer inputs (tokens) are the first sample's
+            own. A network built by nascout does not need it.
+        bn: leave normalisations in place, with the statistics of the one sample (train mode):
+            the released code's ``synflow_bn``, a different score.
+
+    Raises:
+        UnsupportedNetwork: a foreign module without ``x``, an output that depends on no weight or
+            that is not a batch.
+
+    A normalisation that a network writes out itself stays.
+
+    Example: two paths of 2 · 3, each with two weights.
+        >>> net = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Linear(1, 1, bias=False))
+        >>> net[0].weight.data = torch.tensor([[2.0, -2.0]])
+        >>> net[1].weight.data = torch.tensor([[-3.0]])
+        >>> synflow(net, torch.zeros(1, 2))
+        24.0
+    """
+    sample = _ones(net, x)
+    named = (*net.named_parameters(), *net.named_buffers())
+    state = {name: _absolute(tensor) for name, tensor in named}
+    found = [state[name].requires_grad_() for name in weights(net)]
+    bypass = nullcontext() if bn else _NoNormalisation()
+    with untouched(net), _recurrent_lists(net), torch.enable_grad(), bypass:
+        for module in net.modules():
+            # Recurrent layers can be differentiated on a GPU in train mode only.
+            module.training = bn or isinstance(module, nn.RNNBase)
+        arguments = () if isinstance(sample, Mapping) else tuple(tensors(sample))
+        options = dict(sample) if isinstance(sample, Mapping) else {}
+        flow = first_output(functional_call(net, state, arguments, options), 1).sum()
+        if not found or not flow.requires_grad:
+            raise UnsupportedNetwork(
+                "the output depends on no weight", "Score a network with convolutions or matrices."
+            )
+        slopes = torch.autograd.grad(flow, found, materialize_grads=True)
+    products = (weight.detach() * slope for weight, slope in zip(found, slopes, strict=True))
+    return sum(float(product.abs().sum()) for product in products)
+
+
+@contextmanager
+def _recurrent_lists(net: nn.Module) -> Iterator[None]:
+    """Put the lists of weights back that recurrent layers make when their weights change."""
+    names = ("_flat_weights", "_flat_weight_refs")
+    layers = [vars(module) for module in net.modules() if isinstance(module, nn.RNNBase)]
+    held = [{name: layer[name] for name in names if name in layer} for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, lists in zip(layers, held, strict=True):
+            layer.update(lists)
+
+
+def _absolute(tensor: Tensor) -> Tensor:
+    """A copy; of integers, as they are."""
+    copy = tensor.detach().clone()
+    return copy.double().abs() if copy.is_floating_point() else copy
+
+
+def _ones(net: nn.Module, x: Inputs | None) -> Inputs:
+    """One sample of ones per input, of the sizes of ``x`` or of the network's own graph."""
+    if x is not None:
+        return each(
+            lambda t: torch.ones_like(t[:1]).double() if t.is_floating_point() else t[:1], x
+        )
+    if not isinstance(net, Network):
+        raise UnsupportedNetwork(
+            f"the synflow of a {type(net).__name__} depends on its input's size",
+            "Pass x, a batch (n, ...) of its inputs; only their sizes count.",
+        )
+    device = next((parameter.device for parameter in net.parameters()), None)
+    shapes = [net.graph.shapes[index] for index in net.graph.inputs]
+    return tuple(torch.ones((1, *s), dtype=torch.float64, device=device) for s in shapes)
+
+
+class _NoNormalisation(TorchFunctionMode):
+    """Normalisations pass their input on."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in NORMALISATIONS:
+            # A copy, as theirs: the network may overwrite it and use the input again.
+            return (args[0] if args else kwargs["input"]).clone()
+        return func(*args, **kwargs)
