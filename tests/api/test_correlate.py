@@ -14,6 +14,7 @@ from nascout.errors import (
     ArchitectureError,
     ConfigError,
     DataError,
+    GraphError,
     Interrupted,
     RunMismatch,
     StoreCorrupt,
@@ -157,6 +158,12 @@ def test_sample_scores_and_accuracy_may_change(table, tmp_path, monkeypatch):
     assert len(scored) == 3 * (large.values["digest"].nunique() - small.values["digest"].nunique())
 
 
+def test_a_sample_that_grew_is_the_large_sample(found, whole, table, tmp_path):
+    for sample in (3, 9, 1000):
+        correlate(table, tmp_path, sample=sample)
+    assert content(tmp_path) == content(whole)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -248,3 +255,19 @@ def test_files(table, tmp_path):
     page = (tmp_path / "correlations.html").read_text()
     assert page.count("<svg") == 3
     assert not re.search(r"<script|src=|href=\"http", page)
+
+
+def test_networks_that_cannot_be_built_are_failures_of_every_score(table, tmp_path, monkeypatch):
+    real = scoring.build
+
+    def build(architecture, seed, device):
+        if "avg_pool" in str(architecture):
+            raise GraphError("too small an image", "Give a larger one.")
+        return real(architecture, seed, device)
+
+    monkeypatch.setattr(scoring, "build", build)
+    found = correlate(table, tmp_path)
+    hit = found.values["architecture"].str.contains("avg_pool")
+    assert 0 < hit.sum() < len(hit)
+    assert found.values["params"].isna().tolist() == hit.tolist()
+    assert set(found.failures["outcome"][found.failures["score"] == "params"]) == {"unsupported"}

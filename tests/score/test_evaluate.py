@@ -69,6 +69,32 @@ def test_a_module_keeps_its_weights_whatever_the_seeds():
     assert len(evaluate(build(ARCHES[0], 5), X, seeds=3).per_seed) == 1
 
 
+def test_a_function_is_called_with_every_seed_and_torch_seeded():
+    seeds = []
+
+    def make(seed):
+        seeds.append(seed)
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 9), nn.ReLU(), nn.Linear(9, 2))
+
+    before = torch.get_rng_state()
+    score = evaluate(make, X, seeds=3)
+    assert seeds == [0, 1, 2] and torch.equal(torch.get_rng_state(), before)
+    expected = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        expected.append(naswot(make(seed), X))
+    assert list(score.per_seed) == expected and len(set(expected)) == 3
+    assert [one.value for one in evaluate([make, ARCHES[0]], X)] == [
+        expected[0],
+        evaluate(ARCHES[0], X).value,
+    ]
+
+
+def test_a_class_is_no_network():
+    with pytest.raises(UnsupportedNetwork, match="cannot score a type"):
+        evaluate(nn.Identity, X)
+
+
 def test_an_architecture_takes_the_precision_of_the_batch():
     score = evaluate(ARCHES[0], X.double())
     assert score.value == naswot(build(ARCHES[0], dtype=torch.float64), X.double())

@@ -1,5 +1,7 @@
 """Linear regions: patterns counted by hand, by hooks, and in chunks."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -58,3 +60,9 @@ def test_regions_are_counted_over_all_chunks():
 def test_without_relus_it_is_refused():
     with pytest.raises(UnsupportedNetwork, match="no ReLU"):
         linear_regions(nn.Linear(2, 1), batch(3, 2))
+
+
+def test_undefined_activations_have_no_regions():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    net[0].bias.data[1] = math.nan
+    assert math.isnan(linear_regions(net, batch(10, 2)))

@@ -1,6 +1,7 @@
 """The battery for scores: every registered one passes, and every kind of broken one fails."""
 
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -9,17 +10,28 @@ from torch import nn
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score import SCORES, Card
-from nascout.testing.score import check_score, networks
+from nascout.score.inputs import call, samples, tensors
+from nascout.score.outputs import first_output
+from nascout.score.untouched import untouched
+from nascout.testing.networks import NETWORKS
+from nascout.testing.processes import check_processes
+from nascout.testing.score import check_score
+from nascout.testing.unchanged import Snapshot
 
 
-def card(function, needs="inputs"):
-    return Card("toy", function, needs, True, "", "")
+def card(function, needs="inputs", **declared):
+    return Card("toy", function, needs, True, "", "", **declared)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SCORES))
 def test_every_registered_score_passes(name):
     check_score(name)
+
+
+@pytest.mark.slow
+def test_every_registered_score_repeats_in_another_process():
+    check_processes(SCORES)
 
 
 def honest(net, x, y=None):
@@ -39,7 +51,7 @@ def stays_in_eval_mode(net, x):
 def changes_a_buffer(net, x):
     mode = {m: m.training for m in net.modules()}
     net.train()
-    net(x)
+    call(net, x)
     for module, training in mode.items():
         module.training = training
     return honest(net, x)
@@ -58,6 +70,42 @@ def leaves_a_hook(net, x):
 def leaves_gradients(net, x):
     for p in net.parameters():
         p.grad = torch.zeros_like(p)
+    return honest(net, x)
+
+
+def lays_weights_out_anew(net, x):
+    for p in net.parameters():
+        p.data = p.data.clone().transpose(0, -1).contiguous().transpose(0, -1)
+    return honest(net, x)
+
+
+def changes_precision(net, x):
+    net.double()
+    return honest(net, x)
+
+
+def leaves_a_hook_on_a_weight(net, x):
+    for p in net.parameters():
+        p.requires_grad and p.register_hook(lambda g: g)
+    return honest(net, x)
+
+
+def leaves_an_attribute(net, x):
+    for module in net.modules():
+        module.eps = 1e-3
+    return honest(net, x)
+
+
+def replaces_modules(net, x):
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.ReLU())
+    return honest(net, x)
+
+
+def changes_a_setting(net, x):
+    torch.backends.mha.set_fastpath_enabled(not torch.backends.mha.get_fastpath_enabled())
     return honest(net, x)
 
 
@@ -88,7 +136,14 @@ def gives_a_tensor_of_two(net, x):
 
 
 def changes_the_batch(net, x):
-    x.mul_(2)
+    for tensor in tensors(x):
+        tensor.mul_(2)
+    return honest(net, x)
+
+
+def wants_gradients_of_the_batch(net, x):
+    for tensor in tensors(x):
+        tensor.requires_grad_(tensor.is_floating_point())
     return honest(net, x)
 
 
@@ -97,7 +152,7 @@ def swallows_errors(net, x):
         with torch.no_grad():
             modes = [(m, m.training) for m in net.modules()]
             net.eval()
-            net(x)
+            call(net, x)
     except Exception:  # noqa: BLE001
         return 0.0
     finally:
@@ -110,7 +165,7 @@ def tidies_up_only_on_success(net, x):
     modes = [(m, m.training) for m in net.modules()]
     net.eval()
     with torch.no_grad(), torch.random.fork_rng():
-        net(x)
+        call(net, x)
     for module, mode in modes:
         module.training = mode
     return honest(net, x)
@@ -118,6 +173,18 @@ def tidies_up_only_on_success(net, x):
 
 def supports_nothing(net, x):
     raise UnsupportedNetwork("no", "none")
+
+
+def refuses_without_a_remedy(net, x):
+    raise UnsupportedNetwork("no", "")
+
+
+def fails_on_what_it_cannot_read(net, x):
+    return float(x.shape[3]) + honest(net, x)
+
+
+def replaces_nan(net, x):
+    return float(np.nan_to_num(honest(net, x)))
 
 
 BROKEN = {
@@ -136,25 +203,128 @@ BROKEN = {
     swallows_errors: "though the network failed",
     tidies_up_only_on_success: "when raising",
     supports_nothing: "supports none",
+    refuses_without_a_remedy: "refuses without a remedy",
+    fails_on_what_it_cannot_read: "should raise UnsupportedNetwork",
+    gives_a_tensor_of_two: "should raise UnsupportedNetwork",
+    replaces_nan: "gives the number 0.0 though every weight is NaN",
+    lays_weights_out_anew: "layout of",
+    changes_precision: "parameter",
+    leaves_a_hook_on_a_weight: "hooks on",
+    leaves_an_attribute: "attributes of",
+    replaces_modules: "attributes of",
+    changes_a_setting: "attention's fast path",
+    wants_gradients_of_the_batch: "the batch",
 }
 
 
+@pytest.fixture
+def settings():
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    yield
+    torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+@pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize("function", BROKEN, ids=lambda f: f.__name__)
 def test_every_kind_of_broken_score_fails(function):
     with pytest.raises(AssertionError, match=BROKEN[function]):
         check_score(card(function))
 
 
-def test_something_that_is_no_number_fails():
-    with pytest.raises((RuntimeError, ValueError)):
-        check_score(card(gives_a_tensor_of_two))
+def outputs(net, x):
+    with untouched(net), torch.no_grad():
+        return first_output(call(net.eval(), x), samples(x))
 
 
+def first_sample(net, x, y):
+    return float(outputs(net, x)[0].sum())
+
+
+def size(net, x, y):
+    return float(sum(t.double().square().sum() for t in tensors(x))) + honest(net, x)
+
+
+def output_size(net, x, y):
+    return float(outputs(net, x).norm())
+
+
+def output_direction(net, x, y):
+    output = outputs(net, x)
+    return float((output / output.norm()).sum())
+
+
+def labels_as_numbers(net, x, y):
+    return honest(net, x) + float((y * torch.arange(len(y))).sum())
+
+
+DECLARED = {
+    "batch order": (first_sample, output_size),
+    "input scale": (size, labels_as_numbers),
+    "output scale": (output_size, output_direction),
+    "label names": (labels_as_numbers, first_sample),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("invariance", DECLARED)
+def test_what_the_card_declares_is_checked(invariance):
+    wrong, right = (card(f, "labels", invariances=(invariance,)) for f in DECLARED[invariance])
+    with pytest.raises(AssertionError, match=f"when the {invariance} changes, which its card says"):
+        check_score(wrong)
+    check_score(right)
+
+
+@pytest.mark.slow
+def test_a_reference_is_compared():
+    def near(net, x):
+        return honest(net, x) * (1 + 5e-5)
+
+    def far(net, x):
+        return honest(net, x) * (1 + 5e-4)
+
+    def reads_less(net, x):
+        raise UnsupportedNetwork("slow", "Use the fast way.")
+
+    check_score(card(honest, reference=near))
+    check_score(card(honest, reference=reads_less))
+    with pytest.raises(AssertionError, match="and its reference"):
+        check_score(card(honest, reference=far))
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module that another process can import, with an honest score and one that is not."""
+    (tmp_path / "toy_scores.py").write_text(
+        "import os\n"
+        "def repeats(net, x):\n"
+        "    return float(sum(p.detach().double().sum() for p in net.parameters()))\n"
+        "def hashes(net, x):\n"
+        "    return repeats(net, x) + hash('weight') % 1000\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    import toy_scores
+
+    yield toy_scores
+    del sys.modules["toy_scores"]
+
+
+@pytest.mark.slow
+def test_another_process_must_give_the_same_bits(module):
+    check_processes([card(module.repeats)])
+    with pytest.raises(AssertionError, match=r"toy on 'bfloat16' gives .* in another process"):
+        check_score(card(module.hashes), processes=True)
+    with pytest.raises(AssertionError, match="another process fails: AttributeError"):
+        check_processes([card(lambda net, x: 0.0)])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("needs", ["network", "inputs", "labels"])
 def test_an_honest_score_passes(needs):
     check_score(card(honest, needs))
 
 
+@pytest.mark.slow
 def test_a_score_may_be_undefined_on_some_networks():
     def picky(net, x):
         if not isinstance(net, nn.Sequential):
@@ -166,4 +336,25 @@ def test_a_score_may_be_undefined_on_some_networks():
 
 def test_the_battery_registers_nothing():
     assert "toy" not in SCORES
-    assert len(networks()) >= 5
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_repeat_and_differ_in_make(name):
+    example = NETWORKS[name]
+    (x, y), again = example.batch(), example.batch()
+    assert all(map(torch.equal, tensors(x), tensors(again[0]))) and torch.equal(y, again[1])
+    net = example.make()
+    same = zip(net.parameters(), example.make().parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+    output = first_output(call(net, x), len(y))
+    assert output.shape == (8, 4) and bool(output.isfinite().all())
+    assert isinstance(net.get_submodule(example.head), nn.Linear)
+
+
+def test_an_lstms_lists_of_weights_are_watched():
+    net = nn.LSTM(2, 3)
+    before = Snapshot(net)
+    net._init_flat_weights()
+    assert before.changes(net) == []
+    net._flat_weights[0] = torch.zeros(1)
+    assert before.changes(net) == ["attributes of the network"]

@@ -114,7 +114,9 @@ def correlate(
     with _locked(folder), suitable_threads(loaded.input_shape):
         file = ValueFile(folder / VALUES, identity | {"seed": seed})
         rows.insert(1, "digest", [network_digest(one) for one in architectures])
-        distinct = dict(zip(rows["digest"], architectures, strict=True))
+        distinct: dict[str, Architecture] = {}
+        for digest, architecture in zip(rows["digest"], architectures, strict=True):
+            distinct.setdefault(digest, architecture)  # the first, however the sample grows
         _score(distinct, _singles(wanted), scorer, file, jobs, progress)
         truth = frame[column].dropna().to_numpy(float)
         found = assemble(

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import torch
 from torch import nn
 
 from nascout.data.python_object import brief, import_object, importable
 from nascout.errors import ArchitectureError, ConfigError
-from nascout.network import build
 from nascout.network.program import load_program
 from nascout.score.evaluate import Target as Subject
-from nascout.space import Architecture, Space
+from nascout.score.evaluate import initialised
+from nascout.space import Space
 
 __all__ = ["Target", "load_target"]
 
@@ -49,9 +48,7 @@ class Target:
         Raises:
             ConfigError: the user's code fails, or gives no network.
         """
-        if isinstance(self.subject, Architecture):
-            return build(self.subject, seed)
-        return self.subject if isinstance(self.subject, nn.Module) else self.subject(seed)
+        return initialised(self.subject, seed)
 
 
 def load_target(text: str, space: Space) -> Target:
@@ -132,10 +129,9 @@ def _factory(text: str, create: Callable[[], Any]) -> Target:
     return Target(text, partial(_make, text, create))
 
 
-def _make(text: str, create: Callable[[], Any], seed: int) -> nn.Module:
+def _make(text: str, create: Callable[[], Any], _: int) -> nn.Module:
     place = text.rpartition(":")[0]
-    with importable(place), torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with importable(place):
         try:
             net = create()
         except Exception as error:  # code that is not ours may raise anything

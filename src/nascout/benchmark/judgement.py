@@ -47,9 +47,10 @@ def judge(
         Columns ``score``, ``count``, ``failed``; ``kendall``, ``spearman`` and
         ``distance_correlation`` over all rows, with ``_top10`` and ``_top5`` among the truly best
         (``count_top10`` and ``count_top5`` rows; NaN for fewer than ten); ``pickN_accuracy``,
-        ``pickN_accuracy_std`` and ``pickN_in_top1``, ``_top5``, ``_top10``. Each but the counts and standard deviations is
-        followed by its interval, ``_low`` and ``_high``. Failed rows are left out of correlations
-        and come last in picks. The oracle picks by the accuracy itself, ``random`` picks any.
+        ``pickN_accuracy_std`` and ``pickN_in_top1``, ``_top5``, ``_top10``. Each but the counts and
+        standard deviations is followed by its interval, ``_low`` and ``_high``. Failed rows are
+        left out of correlations and come last in picks. The oracle picks by the
+        accuracy itself, ``random`` picks any.
 
     >>> truth = np.arange(20.0)
     >>> bars = {"top1": 19.0, "top5": 19.0, "top10": 18.0}

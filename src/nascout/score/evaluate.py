@@ -19,7 +19,7 @@ from nascout.score.composite import COMPOSITES, Composite
 from nascout.score.inputs import Inputs, tensors
 from nascout.space import Architecture
 
-__all__ = ["Target", "evaluate", "resolve"]
+__all__ = ["Target", "evaluate", "initialised", "resolve"]
 
 # A module with its weights, an architecture, or a function from a seed to a module.
 Target = nn.Module | Architecture | Callable[[int], nn.Module]
@@ -86,8 +86,8 @@ def evaluate(
     """Score one network or many without training them.
 
     Args:
-        target: an ``nn.Module``, an architecture, a function from a seed to an ``nn.Module``, or
-            a list of those.
+        target: an ``nn.Module``, an architecture, a function from a seed to an ``nn.Module``
+            (it is called with torch's generator seeded, too), or a list of those.
         x: (n, ...) a batch of inputs, on the networks' device; not needed by counts of
             architectures.
         names: a score, or several; see ``nascout.scores()``.
@@ -184,7 +184,7 @@ def _score(
     seconds, mean, outcome, message = 0.0, math.nan, Outcome.OK, ""
     try:
         for seed in range(1 if isinstance(target, nn.Module) else seeds):
-            net = _network(target, seed, x)
+            net = initialised(target, seed, x)
             start = time.perf_counter()
             values.append(card(net, x, labels))
             seconds += time.perf_counter() - start
@@ -201,10 +201,17 @@ def _score(
     return Score(card.name, mean, card.higher_is_better, outcome, tuple(values), message, seconds)
 
 
-def _network(target: Target, seed: int, x: Inputs | None) -> nn.Module:
-    """An architecture is built on the batch's device and in its precision."""
+def initialised(target: Target, seed: int, x: Inputs | None = None) -> nn.Module:
+    """The network that is scored; a module is itself.
+
+    An architecture is built on the device of ``x`` and in its precision.
+    """
+    if isinstance(target, nn.Module):
+        return target
     if not isinstance(target, Architecture):
-        return target if isinstance(target, nn.Module) else target(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return target(seed)
     if x is None:
         return build(target, seed)
     first = tensors(x)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.inputs import Inputs, each, samples
-from nascout.score.relu_codes import live_codes
+from nascout.score.relu_codes import live_inputs
 
 __all__ = ["linear_regions"]
 
@@ -36,6 +37,9 @@ def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = 1000) -> float:
         x: (n, ...) a batch; the paper uses 3000 samples of Gaussian noise.
         chunk: how many samples run at once; the regions are counted over all chunks.
 
+    Returns:
+        The number; NaN if the input of a ReLU is not a number.
+
     Raises:
         UnsupportedNetwork: no ReLU that the output depends on, or one whose input is not a batch.
 
@@ -47,8 +51,11 @@ def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = 1000) -> float:
     """
     patterns: set[bytes] = set()
     for start in range(0, samples(x), chunk):
-        codes = live_codes(net, _part(x, start, start + chunk), _packed)
-        patterns.update(row.tobytes() for row in np.concatenate(codes, axis=1))
+        codes = live_inputs(net, _part(x, start, start + chunk), _packed)
+        known = [code for code in codes if code is not None]
+        if len(known) < len(codes):
+            return math.nan
+        patterns.update(row.tobytes() for row in np.concatenate(known, axis=1))
     return float(len(patterns))
 
 
@@ -56,6 +63,6 @@ def _part(x: Inputs, start: int, stop: int) -> Inputs:
     return each(lambda t: t[start:stop], x)
 
 
-def _packed(code: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """(n, units) bool as (n, units / 8) bytes, rounded up."""
-    return np.packbits(code.cpu().numpy(), axis=1)
+def _packed(z: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
+    """Where (n, units) is positive, as (n, units / 8) bytes; None if it is undefined somewhere."""
+    return None if z.isnan().any() else np.packbits((z > 0).cpu().numpy(), axis=1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.inputs import Inputs
-from nascout.score.relu_codes import live_codes
+from nascout.score.relu_codes import live_inputs
 
 __all__ = ["agreement", "log_det", "naswot"]
 
@@ -51,7 +51,7 @@ def naswot(net: nn.Module, x: Inputs, *, released: bool = False) -> float:
         >>> naswot(net, x) == naswot(net, x)
         True
     """
-    kernels = live_codes(net, x, agreement)
+    kernels = live_inputs(net, x, lambda z: agreement(z > 0))
     total = torch.stack(kernels).sum(0)
     if released:
         total = 2 * total - kernels[-1]

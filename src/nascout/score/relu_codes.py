@@ -1,4 +1,4 @@
-"""Which units of a network are active, per sample: the codes that NASWOT and others read."""
+"""What enters the ReLUs of a network: its signs are the codes that NASWOT and others read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nascout.score.gradients import differentiable
 from nascout.score.inputs import Inputs, as_leaves, call, each, samples
 from nascout.score.outputs import output_tensors
 
-__all__ = ["RELUS", "Function", "is_relu", "live_codes"]
+__all__ = ["RELUS", "Function", "is_relu", "live_inputs"]
 
 T = TypeVar("T")
 Function = Callable[..., Any]
@@ -42,7 +42,7 @@ def is_relu(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bo
     return func in RELUS
 
 
-def live_codes(
+def live_inputs(
     net: nn.Module,
     x: Inputs,
     read: Callable[[Tensor], T],
@@ -51,20 +51,20 @@ def live_codes(
     activation: Callable[[Function, tuple[Any, ...], dict[str, Any]], bool] = is_relu,
     hidden: Callable[[Function, tuple[Any, ...], Any], Tensor | None] = lambda *_: None,
 ) -> list[T]:
-    """What ``read`` makes of the code of every ReLU call that the output depends on, in order.
+    """What ``read`` makes of the input of every ReLU call that the output depends on, in order.
 
-    A code is (n, units) bool: where the input of the ReLU is positive. It is read as the network
-    runs, once, in train mode; neither codes nor activations are kept.
+    It is read as the network runs, once, in train mode, and not kept.
 
     Args:
         net: any network; it is left as found.
         x: (n, ...) a batch.
-        read: called with every code, also with those whose ReLU turns out to be dead.
+        read: called with every input, as (n, units), also of ReLUs that turn out to be dead. It
+            may not keep the tensor: a ReLU in place overwrites it.
         kind: what an activation is called in errors.
-        activation: of a call's function and arguments: whether it is an activation. Its code is
-            the signs of its first argument.
-        hidden: of a call's function, positional arguments and result: an (n, ...) tensor whose
-            signs are the code; None for most calls.
+        activation: of a call's function and arguments: whether it is an activation. Its first
+            argument is read.
+        hidden: of a call's function, positional arguments and result: an (n, ...) tensor to be
+            read, too; None for most calls.
 
     Raises:
         UnsupportedNetwork: no activation that the output depends on, or one whose input is not a
@@ -72,16 +72,16 @@ def live_codes(
 
     Example:
         >>> net = nn.Sequential(nn.ReLU(), nn.Flatten(0))
-        >>> live_codes(net, torch.tensor([[1.0, -1.0], [0.0, 2.0]]), Tensor.tolist)
-        [[[True, False], [False, True]]]
+        >>> live_inputs(net, torch.tensor([[1.0, -1.0], [0.0, 2.0]]), Tensor.tolist)
+        [[[1.0, -1.0], [0.0, 2.0]]]
     """
-    codes = _Codes(samples(x), read, kind, activation, hidden)
-    with differentiable(net), codes, saved_tensors_hooks(lambda _: None, _refuse):
+    watch = _Watch(samples(x), read, kind, activation, hidden)
+    with differentiable(net), watch, saved_tensors_hooks(lambda _: None, _refuse):
         # Leaves that need gradients build the graph, even if no parameter does; clones, as the
         # network may begin with an operation in place.
         output = call(net, each(torch.clone, as_leaves(x)))
     live = _ancestors(output)
-    found = [value for value, nodes in codes.found if any(n is None or n in live for n in nodes)]
+    found = [value for value, nodes in watch.found if any(n is None or n in live for n in nodes)]
     if not found:
         raise UnsupportedNetwork(
             f"there is no {kind} that the output depends on",
@@ -90,8 +90,8 @@ def live_codes(
     return found
 
 
-class _Codes(TorchFunctionMode):
-    """Collects, per call of an activation, what is read of its code and its autograd nodes."""
+class _Watch(TorchFunctionMode):
+    """Collects, per call of an activation, what is read of its input and its autograd nodes."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Codes(TorchFunctionMode):
                 f"a {self.kind} works on {tuple(z.shape)}, which is not a batch of {self.batch}",
                 "The score needs the batch as the first dimension throughout.",
             )
-        return self.read((z.detach() > 0).reshape(self.batch, -1))
+        return self.read(z.detach().reshape(self.batch, -1))
 
 
 def _nodes(output: Any) -> list[Node | None]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from nascout.score.card import score
 from nascout.score.inputs import Inputs
 from nascout.score.naswot import agreement, log_det
-from nascout.score.relu_codes import RELUS, Function, live_codes
+from nascout.score.relu_codes import RELUS, Function, live_inputs
 
 __all__ = ["sign_pattern"]
 
@@ -69,8 +69,13 @@ def sign_pattern(net: nn.Module, x: Inputs) -> float:
         >>> round(sign_pattern(net, x), 4)  # K = [[4, 2], [2, 4]], ln 12
         2.4849
     """
-    kernels = live_codes(
-        net, x, agreement, kind="nonlinearity", activation=_is_nonlinear, hidden=_hidden
+    kernels = live_inputs(
+        net,
+        x,
+        lambda z: agreement(z > 0),
+        kind="nonlinearity",
+        activation=_is_nonlinear,
+        hidden=_hidden,
     )
     return log_det(torch.stack(kernels).sum(0))
 

@@ -26,8 +26,8 @@ __all__ = ["zen"]
     needs="network",
     applies="networks with floating-point inputs; the features are what enters the last global "
     "pooling, or else the last linear layer",
-    deviations="from the released code: residual links stay; variances count where the features "
-    "depend on them in time, also those of 1-D and 3-D batch normalisations",
+    deviations="from the released code: residual links stay; batch normalisations of any dimension "
+    "count, if they run before the features; their statistics start fresh",
     batch=16,
 )
 def zen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import torch
@@ -39,18 +40,25 @@ def _everything(net: nn.Module) -> dict[str, Any]:
         gradient = parameter.grad
         seen[f"parameter {name}"] = parameter.detach().clone()
         seen[f"identity of {name}"] = id(parameter)
+        seen[f"layout of {name}"] = (parameter.stride(), parameter.device)
         seen[f"gradient of {name}"] = None if gradient is None else gradient.clone()
         seen[f"requires_grad of {name}"] = parameter.requires_grad
-        seen[f"hooks on {name}"] = list(parameter._backward_hooks or ())
+        seen[f"hooks on {name}"] = [
+            list(getattr(parameter, kind) or ())
+            for kind in ("_backward_hooks", "_post_accumulate_grad_hooks")
+        ]
     for name, buffer in net.named_buffers():
         seen[f"buffer {name}"] = buffer.clone()
     for name, module in net.named_modules():
         seen[f"mode of {name or 'the network'}"] = module.training
         seen[f"hooks of {name or 'the network'}"] = _hooks(vars(module))
-        seen[f"attributes of {name or 'the network'}"] = sorted(vars(module))
+        seen[f"attributes of {name or 'the network'}"] = _attributes(module)
     seen["global hooks"] = _hooks(vars(torch.nn.modules.module))
     seen["gradient mode"] = torch.is_grad_enabled()
     seen["default dtype"] = torch.get_default_dtype()
+    seen["number of threads"] = torch.get_num_threads()
+    seen["deterministic mode"] = torch.are_deterministic_algorithms_enabled()
+    seen["attention's fast path"] = torch.backends.mha.get_fastpath_enabled()
     seen["torch's generator"] = torch.get_rng_state()
     seen["Python's generator"] = random.getstate()
     seen["NumPy's generator"] = [str(part) for part in np.random.get_state(legacy=True)]
@@ -63,6 +71,18 @@ def _hooks(attributes: dict[str, Any]) -> dict[str, list[Any]]:
         for name, value in attributes.items()
         if name.endswith("_hooks") and isinstance(value, dict)
     }
+
+
+def _attributes(module: nn.Module) -> dict[str, Any]:
+    """Which module it is, of which class, with which attributes: plain ones by value."""
+    values = {name: _value(value) for name, value in vars(module).items() if name != "training"}
+    return {"": (id(module), type(module)), **values}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):  # an LSTM keeps one of its weights, and one of references to them
+        return [id(item() if isinstance(item, ref) else item) for item in value]
+    return value if isinstance(value, bool | int | float | str | tuple | None) else id(value)
 
 
 def equal(one: Any, other: Any) -> bool:
