@@ -70,24 +70,30 @@ def load_target(text: str, space: Space) -> Target:
     >>> target.name, target.make(seed=1)
     ('torch.nn:Softmax', Softmax(dim=None))
     """
+    try:
+        architecture = space.parse(text)
+    except ArchitectureError as error:
+        found = _elsewhere(text, space)
+        if found is None:
+            raise ArchitectureError(
+                error.problem,
+                f"{error.remedy.rstrip('.')}, or FILE.py:NAME, package.module:NAME, FILE.pt2, or "
+                "a model of timm or torchvision.",
+            ) from error
+        return found
+    return Target(str(architecture), architecture)
+
+
+def _elsewhere(text: str, space: Space) -> Target | None:
+    """What ``text`` looks like, if it is no architecture."""
+    library, _, model = text.partition(":")
     if text.endswith(".pt2"):
         return _program(text)
-    library, _, model = text.partition(":")
     if library in LIBRARIES and model:
         return _factory(text, _library_model(library, model))
     if PYTHON_NAME.fullmatch(text):
         return _from_code(text)
-    try:
-        architecture = space.parse(text)
-    except ArchitectureError as error:
-        if BARE_NAME.fullmatch(text):
-            return _factory(text, _bare_name(text, space))
-        raise ArchitectureError(
-            error.problem,
-            f"{error.remedy.rstrip('.')}, or FILE.py:NAME, package.module:NAME, FILE.pt2, or a "
-            "model of timm or torchvision.",
-        ) from error
-    return Target(str(architecture), architecture)
+    return _factory(text, _bare_name(text, space)) if BARE_NAME.fullmatch(text) else None
 
 
 def _program(text: str) -> Target:
@@ -110,18 +116,23 @@ def _from_code(text: str) -> Target:
             f"{text} is a {type(found).__name__}",
             "Name an nn.Module, or a class or function that gives one.",
         )
-    needed = [
-        name
-        for name, parameter in inspect.signature(found).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
+    needed = _needed(found)
     if needed:
         raise ConfigError(
             f"{text} needs arguments ({', '.join(needed)})",
             "Name a function without arguments that gives the network.",
         )
     return _factory(text, found)
+
+
+def _needed(function: Callable[..., Any]) -> list[str]:
+    """The arguments without a default; none where Python cannot tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
 
 
 def _factory(text: str, create: Callable[[], Any]) -> Target:

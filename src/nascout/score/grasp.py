@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nascout.errors import UnsupportedNetwork
+from nascout.score.autograd_graph import ancestors
 from nascout.score.card import score
 from nascout.score.gradients import class_loss, differentiable, weight_gradients
 from nascout.score.inputs import Inputs
@@ -79,14 +79,7 @@ def _is_cut(gradients: tuple[Tensor, ...]) -> bool:
 
     Nothing lies behind it, so a backward pass towards the weights would go round it without a word.
     """
-    seen: set[Node] = set()
-    waiting = [gradient.grad_fn for gradient in gradients]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting += [source for source, _ in node.next_functions]
-    return any(node.name() == "torch::autograd::Error" for node in seen)
+    return any(node.name() == "torch::autograd::Error" for node in ancestors(gradients))
 
 
 def _not_twice(reason: str) -> UnsupportedNetwork:

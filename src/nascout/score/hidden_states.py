@@ -65,12 +65,7 @@ def hidden_states(
                 hooks.enter_context(module.register_forward_hook(keep, with_kwargs=True))
         arguments = () if isinstance(x, Mapping) else tuple(tensors(x))
         options = dict(x) if isinstance(x, Mapping) else {}
-        try:
-            functional_call(net, dict(parameters or {}), arguments, options)
-        finally:
-            for module in net.modules():
-                if isinstance(module, nn.RNNBase):
-                    module._update_flat_weights()  # else they stay as given in ``parameters``
+        functional_call(net, dict(parameters or {}), arguments, options)
     if not found:
         raise UnsupportedNetwork(
             "no recurrent layer is called",

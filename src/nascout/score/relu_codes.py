@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
+from nascout.score.autograd_graph import ancestors
 from nascout.score.gradients import differentiable
 from nascout.score.inputs import Inputs, as_leaves, call, each, samples
 from nascout.score.outputs import output_tensors
@@ -80,7 +81,7 @@ def live_inputs(
         # Leaves that need gradients build the graph, even if no parameter does; clones, as the
         # network may begin with an operation in place.
         output = call(net, each(torch.clone, as_leaves(x)))
-    live = _ancestors(output)
+    live = ancestors(output)
     found = [value for value, nodes in watch.found if any(n is None or n in live for n in nodes)]
     if not found:
         raise UnsupportedNetwork(
@@ -142,15 +143,3 @@ def _nodes(output: Any) -> list[Node | None]:
 
 def _refuse(_: Any) -> Tensor:
     raise RuntimeError("activations are not kept for a backward pass here")
-
-
-def _ancestors(output: Any) -> set[Node]:
-    """Every autograd node that ``output`` (a tensor or a nest of them) depends on."""
-    seen: set[Node] = set()
-    waiting = [tensor.grad_fn for tensor in output_tensors(output)]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting += [source for source, _ in node.next_functions]
-    return seen

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, Final
 
 import torch
@@ -75,7 +75,7 @@ def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> flo
     state = {name: _absolute(tensor) for name, tensor in named}
     found = [state[name].requires_grad_() for name in weights(net)]
     bypass = nullcontext() if bn else _NoNormalisation()
-    with untouched(net), _recurrent_lists(net), torch.enable_grad(), bypass:
+    with untouched(net), torch.enable_grad(), bypass:
         for module in net.modules():
             # Recurrent layers can be differentiated on a GPU in train mode only.
             module.training = bn or isinstance(module, nn.RNNBase)
@@ -89,19 +89,6 @@ def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> flo
         slopes = torch.autograd.grad(flow, found, materialize_grads=True)
     products = (weight.detach() * slope for weight, slope in zip(found, slopes, strict=True))
     return sum(float(product.abs().sum()) for product in products)
-
-
-@contextmanager
-def _recurrent_lists(net: nn.Module) -> Iterator[None]:
-    """Put the lists of weights back that recurrent layers make when their weights change."""
-    names = ("_flat_weights", "_flat_weight_refs")
-    layers = [vars(module) for module in net.modules() if isinstance(module, nn.RNNBase)]
-    held = [{name: layer[name] for name in names if name in layer} for layer in layers]
-    try:
-        yield
-    finally:
-        for layer, lists in zip(layers, held, strict=True):
-            layer.update(lists)
 
 
 def _absolute(tensor: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,14 +13,17 @@ from torch import nn
 
 __all__ = ["untouched"]
 
+# Recurrent layers keep lists of their weights, which functional_call leaves with its own tensors.
+FLAT: Final[tuple[str, ...]] = ("_flat_weights", "_flat_weight_refs")
+
 
 @contextmanager
 def untouched(net: nn.Module) -> Iterator[nn.Module]:
     """Restore, on the way out, everything of ``net`` and torch that a score may disturb.
 
     That is: values of parameters and buffers, gradients, ``requires_grad``, train or eval mode of
-    every module, and the random state of Python, NumPy, the CPU and the network's devices. Hooks
-    are the score's own to remove.
+    every module, a recurrent layer's list of its weights, and the random state of Python, NumPy,
+    the CPU and the network's devices. Hooks are the score's own to remove.
 
     Inside, no parameter has a gradient, and what the network draws itself (dropout) starts from
     seed 0, so that a score does not depend on what ran before.
@@ -37,6 +41,7 @@ def untouched(net: nn.Module) -> Iterator[nn.Module]:
     values = [tensor.detach().clone() for tensor in tensors]
     gradients = [(p, p.grad, p.requires_grad) for p in parameters if p is not None]
     modes = [module.training for module in modules]
+    recurrent = [(vars(m), {k: vars(m)[k] for k in FLAT if k in vars(m)}) for m in modules]
     with _random_state(sorted({t.device.index or 0 for t in tensors if t.is_cuda})):
         try:
             # Set aside, for a backward pass would add to them in place.
@@ -53,6 +58,8 @@ def untouched(net: nn.Module) -> Iterator[nn.Module]:
             for module, mode in zip(modules, modes, strict=True):
                 if module.training != mode:  # Module.__setattr__ is slow
                     module.training = mode
+            for attributes, lists in recurrent:
+                attributes.update(lists)
 
 
 @contextmanager
