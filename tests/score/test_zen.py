@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nascout.errors import ConfigError, UnsupportedNetwork
+from nascout.errors import UnsupportedNetwork
 from nascout.network import build
 from nascout.score.evaluate import evaluate
 from nascout.score.zen import zen
@@ -115,7 +115,7 @@ def test_a_deep_network_without_normalisation_overflows_to_an_outcome():
 
 
 def test_a_foreign_network_needs_a_batch():
-    with pytest.raises(ConfigError, match="input size"):
+    with pytest.raises(UnsupportedNetwork, match="input's size"):
         zen(nn.Linear(3, 2))
 
 

@@ -19,7 +19,7 @@ from nascout.space import Choice, Space
 from nascout.space.nasbench201 import NasBench201
 
 NB201 = NasBench201(channels=4, cells=1, input_shape=(1, 8, 8))
-OBJECTIVES = (Objective("naswot", True), Objective("params", False))
+OBJECTIVES = (Objective("independence", True), Objective("params", False))
 CONVS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
 
 
@@ -51,7 +51,7 @@ def values_of(proposal):
     """Scores grow with the size of the operations, accuracies against the score."""
     sizes = [CONVS.index(value) for value in proposal.architecture.values]
     score = float(sum(3**i * size for i, size in enumerate(sizes)))
-    values = {"naswot": score, "params": float(sum(sizes))}
+    values = {"independence": score, "params": float(sum(sizes))}
     accuracy = 50 + score % 47 + proposal.epochs / 100
     if proposal.stage == "train":
         values["val_accuracy"] = accuracy
@@ -103,7 +103,7 @@ def test_random_search_trains_the_best_scores():
     history, stop = run(RANDOM)
     scored, trained = at(history, "score"), at(history, "retrain")
     assert stop == Stop("done") and len(scored) == 30 and history == scored + trained
-    expected = distinct_best(scored, lambda t: -t.values["naswot"], 2)
+    expected = distinct_best(scored, lambda t: -t.values["independence"], 2)
     assert [t.architecture for t in trained] == [t.architecture for t in expected]
     assert {t.proposal.epochs for t in trained} == {5}
 
@@ -147,7 +147,7 @@ def test_the_funnel_keeps_the_pareto_best_of_every_rung():
     history, _ = run(FUNNEL)
     rungs = [at(history, "score"), history[40:48], history[48:52], history[52:]]
     for rung, (before, after) in enumerate(pairwise(rungs)):
-        quality = "naswot" if rung == 0 else "val_accuracy"
+        quality = "independence" if rung == 0 else "val_accuracy"
         metrics = [lambda t, q=quality: -t.values[q], lambda t: t.values["params"]]
         distinct = distinct_best(before, lambda t: t.number, None)
         ranks = fronts(distinct, metrics)
@@ -188,7 +188,7 @@ def test_failures_drop_out(strategy):
     bad = {number: outcome for outcome, number in bad.items()}
 
     def evaluate(proposal):
-        outcome = bad.get(int(values_of(proposal)["naswot"]) % 6, Outcome.OK)
+        outcome = bad.get(int(values_of(proposal)["independence"]) % 6, Outcome.OK)
         return outcome, values_of(proposal) if outcome is Outcome.OK else {}
 
     history, stop = run(strategy, evaluate=evaluate)
@@ -199,7 +199,7 @@ def test_failures_drop_out(strategy):
 
 def test_a_training_that_fails_drops_out_of_the_next_rung():
     def evaluate(proposal):
-        failed = proposal.stage == "train" and values_of(proposal)["naswot"] % 2 == 0
+        failed = proposal.stage == "train" and values_of(proposal)["independence"] % 2 == 0
         return (Outcome.FAILED, {}) if failed else succeed(proposal)
 
     history, stop = run(FUNNEL, evaluate=evaluate)
@@ -228,7 +228,7 @@ def test_one_network_in_two_notations_is_trained_once():
     twins = [space.parse(text) for text in cells]
     assert twins[0].digest == twins[1].digest != twins[2].digest
     trials = [
-        Trial(i, Proposal(a), Outcome.OK, {"naswot": 1.0, "params": 1.0})
+        Trial(i, Proposal(a), Outcome.OK, {"independence": 1.0, "params": 1.0})
         for i, a in enumerate(twins)
     ]
     assert [t.number for t in best(trials, OBJECTIVES, 3)] == [0, 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -63,12 +63,13 @@ def network_cost(
     return measured_cost(target, sample)
 
 
-def measured_cost(net: nn.Module, sample: Tensor) -> Cost:
-    """The cost of any module for ``sample``, a batch of one, by running it in eval mode.
+def measured_cost(net: nn.Module, *sample: Tensor, **named: Tensor) -> Cost:
+    """The cost of any module for ``sample``, a batch of one per input, by running it in eval mode.
 
     Raises:
         UnsupportedNetwork: the module cannot run on the sample.
     """
+    inputs = [*sample, *named.values()]
     counter = FlopCounterMode(display=False, custom_mapping=_FLOPS)
     try:
         with (
@@ -76,14 +77,14 @@ def measured_cost(net: nn.Module, sample: Tensor) -> Cost:
             torch.no_grad(),
             _plain_kernels(),
             counter,
-            _PeakBytes(sample) as memory,
+            _PeakBytes(inputs) as memory,
         ):
-            memory.returned(net(sample))
+            memory.returned(net(*sample, **named))
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         reason = str(error).partition("\n")[0]
+        shapes = ", ".join(str(tuple(one.shape[1:])) for one in inputs)
         raise UnsupportedNetwork(
-            f"{type(net).__name__} cannot run on one sample of shape {tuple(sample.shape[1:])} "
-            f"({reason})",
+            f"{type(net).__name__} cannot run on one sample of shape {shapes} ({reason})",
             "Pass the input_shape that it expects.",
         ) from error
     params = sum(p.numel() for p in net.parameters())
@@ -143,14 +144,14 @@ _FLOPS = {
 class _PeakBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the storages of activations that are alive, and remembers the most.
 
-    The sample counts until its last reader, though the caller holds it longer.
+    The sample counts until the last reader of any part of it, though the caller holds it longer.
     """
 
-    def __init__(self, sample: Tensor) -> None:
+    def __init__(self, sample: Sequence[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        storage = sample.untyped_storage()
-        self._sample, self._sample_bytes = storage._cdata, storage.nbytes()
-        self._known = {self._sample}
+        storages = {s._cdata: s.nbytes() for s in (part.untyped_storage() for part in sample)}
+        self._sample, self._sample_bytes = storages.keys(), sum(storages.values())
+        self._known = set(storages)
         # Bytes without the sample: now, the most so far, the most up to the sample's last reader.
         self._alive = self._most = self._most_with_sample = 0
 
@@ -169,13 +170,13 @@ class _PeakBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = result[:1] if func.overloadpacket in _WITH_INDICES else result
         for leaf in _tensors(made):
             self._see(leaf)
-        if self._sample in read:
+        if self._sample & read:
             self._most_with_sample = self._most
         return result
 
     def returned(self, output: Any) -> None:
         """Say what the network returned: the sample itself, in place, lives to the end."""
-        if any(leaf.untyped_storage()._cdata == self._sample for leaf in _tensors(output)):
+        if any(leaf.untyped_storage()._cdata in self._sample for leaf in _tensors(output)):
             self._most_with_sample = self._most
 
     def _see(self, tensor: Tensor) -> None:

@@ -16,16 +16,18 @@ __all__ = ["SCORES", "Card", "Invariance", "Needs", "score"]
 
 Needs = Literal["network", "inputs", "labels"]
 Invariance = Literal["batch order", "input scale", "output scale", "label names"]
-DEFAULT: Final = "naswot"
+DEFAULT: Final = "independence"
 MODULES: Final = (
     "counts",
     "epe_nas",
     "epsilon",
     "epsilon_rnn",
+    "epsilon_spatial",
     "fisher",
     "grad_norm",
     "grasp",
     "hidden_covariance",
+    "independence",
     "jacob_cov",
     "jacob_dcor",
     "l2_norm",

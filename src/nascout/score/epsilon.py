@@ -13,14 +13,14 @@ from nascout.score.inputs import Inputs, each, samples, tensors
 from nascout.score.outputs import first_output
 from nascout.score.untouched import untouched
 
-__all__ = ["epsilon", "epsilon_of_outputs"]
+__all__ = ["epsilon", "epsilon_of_outputs", "output_at"]
 
 
 @score(
     "epsilon",
     paper="arXiv:2302.04406",
     equation="section 3, steps 1 to 5",
-    applies="any network; NaN where the small constant underflows (see epsilon_log)",
+    applies="any network; NaN where the small constant underflows (see epsilon_spatial)",
     batch=256,
     invariances=("batch order",),
 )
@@ -43,7 +43,7 @@ def epsilon(
         constants: the two weights; the paper's for NAS-Bench-201.
         dtype: of the computation; the network's own by default. In float32 the small constant
             underflows where every path passes a convolution, and the score is NaN, as in the
-            paper's code; float64 stays finite.
+            paper's code; float64 stays finite, and far too low to rank these with the others.
         train: batch statistics (NAS-Bench-201 in the paper) or the running ones (NAS-Bench-101).
 
     Returns:
@@ -58,11 +58,11 @@ def epsilon(
     x = each(lambda t: t.to(dtype) if t.is_floating_point() else t, x)
     with untouched(net), torch.no_grad():
         net.train(train)
-        low, high = (_first_output(net, x, constant, dtype) for constant in constants)
+        low, high = (output_at(net, x, constant, dtype) for constant in constants)
     return epsilon_of_outputs(low, high)
 
 
-def _first_output(net: nn.Module, x: Inputs, constant: float, dtype: torch.dtype) -> Tensor:
+def output_at(net: nn.Module, x: Inputs, constant: float, dtype: torch.dtype) -> Tensor:
     """(n,) the first output of every sample, with every weight at ``constant``."""
     state: dict[str, Tensor] = {}
     for name, parameter in net.named_parameters():

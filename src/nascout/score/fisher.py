@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
+from nascout.score.channels import CHANNELS
 from nascout.score.gradients import class_loss, differentiable
 from nascout.score.inputs import Inputs, samples
 
 __all__ = ["fisher"]
-
-# What gives activations, and where their channels are, counted from the last dimension.
-CHANNELS: Final[dict[Callable[..., Any], int]] = {
-    F.linear: -1,
-    **dict.fromkeys((F.conv1d, F.conv_transpose1d), -2),
-    **dict.fromkeys((F.conv2d, F.conv_transpose2d), -3),
-    **dict.fromkeys((F.conv3d, F.conv_transpose3d), -4),
-}
 
 
 @score(

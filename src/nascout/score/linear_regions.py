@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.inputs import Inputs, each, samples
-from nascout.score.relu_codes import live_inputs
+from nascout.score.live_inputs import live_inputs, units
 
 __all__ = ["linear_regions"]
+
+Codes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @score(
@@ -51,7 +54,8 @@ def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = 1000) -> float:
     """
     patterns: set[bytes] = set()
     for start in range(0, samples(x), chunk):
-        codes = live_inputs(net, _part(x, start, start + chunk), _packed)
+        part = _part(x, start, start + chunk)
+        codes = live_inputs(net, part, _packed(samples(part)))
         known = [code for code in codes if code is not None]
         if len(known) < len(codes):
             return math.nan
@@ -63,6 +67,11 @@ def _part(x: Inputs, start: int, stop: int) -> Inputs:
     return each(lambda t: t[start:stop], x)
 
 
-def _packed(z: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]] | None:
-    """Where (n, units) is positive, as (n, units / 8) bytes; None if it is undefined somewhere."""
-    return None if z.isnan().any() else np.packbits((z > 0).cpu().numpy(), axis=1)
+def _packed(n: int) -> Callable[[Tensor], Codes | None]:
+    """Of n samples, where each unit is positive, as (n, units / 8) bytes; None if undefined."""
+
+    def pack(z: Tensor) -> Codes | None:
+        signs = (units(z, n) > 0).cpu().numpy()
+        return None if z.isnan().any() else np.packbits(signs, axis=1)
+
+    return pack

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from nascout.score.card import score
-from nascout.score.inputs import Inputs
-from nascout.score.relu_codes import live_inputs
+from nascout.score.inputs import Inputs, samples
+from nascout.score.live_inputs import live_inputs, units
 
 __all__ = ["agreement", "log_det", "naswot"]
 
@@ -51,7 +51,7 @@ def naswot(net: nn.Module, x: Inputs, *, released: bool = False) -> float:
         >>> naswot(net, x) == naswot(net, x)
         True
     """
-    kernels = live_inputs(net, x, lambda z: agreement(z > 0))
+    kernels = live_inputs(net, x, lambda z: agreement(units(z, samples(x)) > 0))
     total = torch.stack(kernels).sum(0)
     if released:
         total = 2 * total - kernels[-1]

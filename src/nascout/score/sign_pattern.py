@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from nascout.score.card import score
-from nascout.score.inputs import Inputs
+from nascout.score.inputs import Inputs, samples
+from nascout.score.live_inputs import live_inputs, units
 from nascout.score.naswot import agreement, log_det
-from nascout.score.relu_codes import RELUS, Function, live_inputs
+from nascout.score.nonlinearities import hidden_states, is_nonlinear
 
 __all__ = ["sign_pattern"]
-
-NONLINEARITIES: Final[frozenset[Function]] = RELUS | frozenset(
-    [
-        *(F.gelu, F.silu, F.mish, F.hardswish, F.hardsigmoid, F.hardtanh, F.hardtanh_),
-        *(F.elu, F.elu_, F.selu, torch.selu, torch.selu_, F.celu, torch.celu, torch.celu_),
-        *(torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_),
-        *(torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, torch.special.expit),
-        *(F.softplus, F.softsign, F.logsigmoid, torch.erf, Tensor.erf),
-    ]
-)
-LAYERS: Final = frozenset([torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu])
-CELLS: Final = frozenset(
-    [torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_cell]
-)
 
 
 @score(
@@ -72,26 +56,9 @@ def sign_pattern(net: nn.Module, x: Inputs) -> float:
     kernels = live_inputs(
         net,
         x,
-        lambda z: agreement(z > 0),
+        lambda z: agreement(units(z, samples(x)) > 0),
         kind="nonlinearity",
-        activation=_is_nonlinear,
-        hidden=_hidden,
+        activation=is_nonlinear,
+        hidden=hidden_states,
     )
     return log_det(torch.stack(kernels).sum(0))
-
-
-def _is_nonlinear(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    return func in NONLINEARITIES
-
-
-def _hidden(func: Function, args: tuple[Any, ...], output: Any) -> Tensor | None:
-    """The hidden states of a recurrent call, the batch first."""
-    if func in CELLS:
-        states: Tensor = output[0] if isinstance(output, tuple) else output
-        return states
-    if func not in LAYERS:
-        return None
-    states = output[0]
-    if states.dim() == 3 and not args[-1]:  # batch_first
-        states = states.transpose(0, 1)
-    return states

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
-from nascout.network.module import Network
 from nascout.score.card import score
+from nascout.score.example_inputs import made_inputs
 from nascout.score.inputs import Inputs, each, tensors
 from nascout.score.outputs import first_output
 from nascout.score.untouched import untouched
@@ -70,7 +70,8 @@ def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> flo
         >>> synflow(net, torch.zeros(1, 2))
         24.0
     """
-    sample = _ones(net, x)
+    first = x if x is None else each(lambda t: t[:1], x)
+    sample = made_inputs(net, first, _one)
     named = (*net.named_parameters(), *net.named_buffers())
     state = {name: _absolute(tensor) for name, tensor in named}
     found = [state[name].requires_grad_() for name in weights(net)]
@@ -91,26 +92,14 @@ def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> flo
     return sum(float(product.abs().sum()) for product in products)
 
 
+def _one(sample: Tensor) -> Tensor:
+    return torch.ones_like(sample, dtype=torch.float64)
+
+
 def _absolute(tensor: Tensor) -> Tensor:
     """A copy; of integers, as they are."""
     copy = tensor.detach().clone()
     return copy.double().abs() if copy.is_floating_point() else copy
-
-
-def _ones(net: nn.Module, x: Inputs | None) -> Inputs:
-    """One sample of ones per input, of the sizes of ``x`` or of the network's own graph."""
-    if x is not None:
-        return each(
-            lambda t: torch.ones_like(t[:1]).double() if t.is_floating_point() else t[:1], x
-        )
-    if not isinstance(net, Network):
-        raise UnsupportedNetwork(
-            f"the synflow of a {type(net).__name__} depends on its input's size",
-            "Pass x, a batch (n, ...) of its inputs; only their sizes count.",
-        )
-    device = next((parameter.device for parameter in net.parameters()), None)
-    shapes = [net.graph.shapes[index] for index in net.graph.inputs]
-    return tuple(torch.ones((1, *s), dtype=torch.float64, device=device) for s in shapes)
 
 
 class _NoNormalisation(TorchFunctionMode):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nascout.errors import ConfigError, UnsupportedNetwork
-from nascout.network.module import Network
+from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
+from nascout.score.example_inputs import made_inputs
 from nascout.score.features import Features, features
 from nascout.score.inputs import Inputs, each, tensors
 from nascout.score.untouched import untouched
@@ -63,9 +63,8 @@ def zen(
         The score. For a network without batch normalisation the second sum is empty.
 
     Raises:
-        ConfigError: no sizes: neither ``x`` nor ``inputs``, for a foreign network.
-        UnsupportedNetwork: integer inputs, neither a pooling nor a linear layer, or batch
-            normalisations without running statistics.
+        UnsupportedNetwork: a foreign module without sizes, integer inputs, neither a pooling nor
+            a linear layer, or batch normalisations without running statistics.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1))
@@ -74,7 +73,7 @@ def zen(
         True
     """
     generator = torch.Generator().manual_seed(seed)
-    sizes = inputs[0] if inputs else _sizes(net, x)
+    sizes = inputs[0] if inputs else made_inputs(net, x, lambda sample: sample)
     if not all(t.is_floating_point() for t in tensors(sizes)):
         raise UnsupportedNetwork(
             "zen changes its inputs a little, and integers, such as tokens, do not",
@@ -97,20 +96,6 @@ def zen(
             _draw_weights(net, normal)
             values.append(_once(net, drawn(), drawn(), gamma))
     return sum(values) / repeats
-
-
-def _sizes(net: nn.Module, x: Inputs | None) -> Inputs:
-    """A batch of the network's input sizes, device and precision."""
-    if x is not None:
-        return x
-    if not isinstance(net, Network):
-        raise ConfigError(
-            f"zen does not know the input size of a {type(net).__name__}",
-            "Pass x, a batch of which only the shape counts.",
-        )
-    like = next(net.parameters(), torch.zeros(()))
-    shapes = [net.graph.shapes[index] for index in net.graph.inputs]
-    return tuple(like.new_empty((1, *shape)) for shape in shapes)
 
 
 def _reset_statistics(net: nn.Module) -> None:

@@ -36,7 +36,7 @@ class Funnel(Strategy):
 
     budget: int = 256
     objectives: tuple[Objective, ...] = (
-        Objective("naswot", True),
+        Objective("independence", True),
         Objective("latency_ms", False),
         Objective("params", False),
     )

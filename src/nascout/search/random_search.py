@@ -29,7 +29,7 @@ class RandomSearch(Strategy):
     """
 
     budget: int = 100
-    objectives: tuple[Objective, ...] = (Objective("naswot", True),)
+    objectives: tuple[Objective, ...] = (Objective("independence", True),)
     retrain: int = 1
     epochs: int = 20
 

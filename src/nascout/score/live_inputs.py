@@ -1,46 +1,26 @@
-"""What enters the ReLUs of a network: its signs are the codes that NASWOT and others read."""
+"""What enters the nonlinearities of a network that its output depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node, saved_tensors_hooks
-from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.autograd_graph import ancestors
 from nascout.score.gradients import differentiable
 from nascout.score.inputs import Inputs, as_leaves, call, each, samples
+from nascout.score.nonlinearities import Function, is_relu
 from nascout.score.outputs import output_tensors
 
-__all__ = ["RELUS", "Function", "is_relu", "live_inputs"]
+__all__ = ["live_inputs", "units"]
 
 T = TypeVar("T")
-Function = Callable[..., Any]
-
-# What a module with ReLU in its name (these are what the authors' code hooks) calls.
-RELUS: Final[frozenset[Function]] = frozenset(
-    [
-        *(F.relu, torch.relu, Tensor.relu, F.relu_, torch.relu_, Tensor.relu_, F.relu6),
-        *(F.leaky_relu, F.leaky_relu_, F.prelu, torch.prelu, Tensor.prelu),
-        *(F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_),
-    ]
-)
-
-
-def is_relu(func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether this call is one of a ReLU, ReLU6, LeakyReLU, PReLU or RReLU.
-
-    >>> is_relu(F.hardtanh, (torch.ones(1), 0.0, 6.0), {}), is_relu(torch.tanh, (), {})
-    (True, False)
-    """
-    if func is F.hardtanh:  # what nn.ReLU6 calls
-        return bool((args[1] if len(args) > 1 else kwargs.get("min_val", -1.0)) == 0)
-    return func in RELUS
 
 
 def live_inputs(
@@ -54,13 +34,14 @@ def live_inputs(
 ) -> list[T]:
     """What ``read`` makes of the input of every ReLU call that the output depends on, in order.
 
-    It is read as the network runs, once, in train mode, and not kept.
+    It is read as the network runs, once, in train mode, and not kept. What several ReLUs read is
+    read once and counts for each.
 
     Args:
         net: any network; it is left as found.
         x: (n, ...) a batch.
-        read: called with every input, as (n, units), also of ReLUs that turn out to be dead. It
-            may not keep the tensor: a ReLU in place overwrites it.
+        read: called with every input (n, ...), also of ReLUs that turn out to be dead. It may not
+            keep the tensor: a ReLU in place overwrites it.
         kind: what an activation is called in errors.
         activation: of a call's function and arguments: whether it is an activation. Its first
             argument is read.
@@ -106,6 +87,8 @@ class _Watch(TorchFunctionMode):
         self.batch, self.read, self.kind = batch, read, kind
         self.activation, self.hidden = activation, hidden
         self.found: list[tuple[Any, list[Node | None]]] = []
+        # What was read of tensors that are still alive, and their version then.
+        self.known: MutableMapping[Tensor, tuple[int, Any]] = WeakIdKeyDictionary()
 
     def __torch_function__(
         self,
@@ -133,7 +116,16 @@ class _Watch(TorchFunctionMode):
                 f"a {self.kind} works on {tuple(z.shape)}, which is not a batch of {self.batch}",
                 "The score needs the batch as the first dimension throughout.",
             )
-        return self.read(z.detach().reshape(self.batch, -1))
+        version, value = self.known.get(z, (-1, None))
+        if version != z._version:
+            value = self.read(z.detach())
+            self.known[z] = (z._version, value)
+        return value
+
+
+def units(z: Tensor, n: int) -> Tensor:
+    """(n, units): what belongs to each of n samples, where a network splits them up or not."""
+    return z.reshape(n, -1)
 
 
 def _nodes(output: Any) -> list[Node | None]:
