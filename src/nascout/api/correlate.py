@@ -11,7 +11,7 @@ import numpy as np
 
 from nascout.api.correlations import Correlations, assemble
 from nascout.api.names import space as named_space
-from nascout.api.search import _device, _locked
+from nascout.api.search import checked_device, locked
 from nascout.benchmark import BENCHMARKS, TableBenchmark
 from nascout.benchmark.judgement import TOPS
 from nascout.benchmark.picks import top_threshold
@@ -108,10 +108,10 @@ def correlate(
     built = named_space(table.space, **(skeleton | dict(space_options or {})))
     rows = _sampled(frame, column, sample, seed)
     architectures = [built.parse(text) for text in rows["architecture"]]
-    scorer = Scorer(*loaded.batch(batch), seeds, _device(device))
+    scorer = Scorer(*loaded.batch(batch), seeds, checked_device(device))
     identity = _identity(table, frame, built, loaded) | {"batch": batch, "seeds": seeds}
     folder = Path(out)
-    with _locked(folder), suitable_threads(loaded.input_shape):
+    with locked(folder), suitable_threads(loaded.input_shape):
         file = ValueFile(folder / VALUES, identity | {"seed": seed})
         rows.insert(1, "digest", [network_digest(one) for one in architectures])
         distinct: dict[str, Architecture] = {}

@@ -36,7 +36,7 @@ from nascout.run.watcher import Console, Watcher
 from nascout.space import Space
 from nascout.train import Stopped
 
-__all__ = ["search"]
+__all__ = ["checked_device", "locked", "search"]
 
 EXPORT = "best"
 
@@ -81,10 +81,10 @@ def search(
     config = _config({**options, **({} if isinstance(space, Space) else {"space": space})})
     loaded = as_data(data, image_size=config.image_size, flip=config.flip)
     plan = make_plan(config, loaded, space if isinstance(space, Space) else None)
-    device = _device(device)
+    device = checked_device(device)
     folder = Path(out)
     watcher = progress if isinstance(progress, Watcher) else Console() if progress else Watcher()
-    with _locked(folder), watcher, suitable_threads(loaded.input_shape):
+    with locked(folder), watcher, suitable_threads(loaded.input_shape):
         database = Store.at_url(store, folder.name) if store else Store.in_folder(folder)
         try:
             _resume_or_start(database, plan.identity(loaded))
@@ -123,7 +123,12 @@ def _run(plan: Plan, store: Store, evaluator: Evaluator, watcher: Watcher) -> st
             raise Interrupted(stopper.signum, "Run the same command again to go on.") from None
 
 
-def _device(name: str) -> str:
+def checked_device(name: str) -> str:
+    """``name``, or what ``"auto"`` stands for.
+
+    Raises:
+        ConfigError: a device that is not available.
+    """
     available = torch.cuda.is_available()
     if name == "auto":
         return "cuda" if available else "cpu"
@@ -136,7 +141,7 @@ def _device(name: str) -> str:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the run's folder; the lock goes with the process that holds it."""
     lock = FileLock(folder / "lock", timeout=2)
     try:

@@ -17,6 +17,7 @@ __all__ = ["register"]
 EXTRAS = {
     "ONNX export": ("onnx", ("onnx", "onnxscript", "onnxruntime")),
     "PostgreSQL stores": ("postgresql", ("psycopg",)),
+    "Parquet tables": ("parquet", ("pyarrow",)),
 }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nascout.gallery.correlation import Correlation, correlate, rank_correlation
+from nascout.gallery.correlation import correlate
 from nascout.gallery.entry import Entry
 from nascout.gallery.gallery import Gallery
 
-__all__ = ["Correlation", "Entry", "Gallery", "correlate", "rank_correlation"]
+__all__ = ["Entry", "Gallery", "correlate"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nascout.report.plots import BLUE, _figure
+from nascout.report.plots import BLUE, draw_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def density(
             axes.invert_yaxis()
 
     name = y if higher_is_better else f"{y} (lower is better)"
-    svg = _figure(paint, x, name, f"{y} against {x}")
+    svg = draw_svg(paint, x, name, f"{y} against {x}")
     return Density(svg, len(a), int((~inside).sum()))
 
 

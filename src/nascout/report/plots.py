@@ -18,7 +18,7 @@ from nascout.report.numbers import label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["agreement", "histogram", "trade_off"]
+__all__ = ["BLUE", "agreement", "draw_svg", "histogram", "trade_off"]
 
 GREY, BLUE, ORANGE = "#8a939d", "#3b82c4", "#d97706"
 INK = "#010203"  # stands for currentColor until the text is written
@@ -64,7 +64,7 @@ def trade_off(cloud: Points, front: Points, best: Points, *, x: str, y: str) -> 
         _dots(axes, best, "*", ORANGE, "best", size=13)
         _cost_axis(axes, x, [point[0] for point in cloud])
 
-    return _figure(paint, x, y, f"{label(y)} against {label(x)}")
+    return draw_svg(paint, x, y, f"{label(y)} against {label(x)}")
 
 
 def histogram(values: Sequence[float], shortlist: Sequence[float], *, metric: str) -> str:
@@ -84,7 +84,7 @@ def histogram(values: Sequence[float], shortlist: Sequence[float], *, metric: st
             if part:
                 axes.bar(lefts, heights, width, align="edge", color=colour, label=name)
 
-    return _figure(paint, metric, "candidates", f"Distribution of {metric}")
+    return draw_svg(paint, metric, "candidates", f"Distribution of {metric}")
 
 
 def agreement(points: Points, best: Points, *, x: str, y: str) -> str:
@@ -94,7 +94,7 @@ def agreement(points: Points, best: Points, *, x: str, y: str) -> str:
         _dots(axes, points, "o", BLUE, "trained", size=5, alpha=0.75)
         _dots(axes, best, "*", ORANGE, "best", size=13)
 
-    return _figure(paint, x, y, f"{label(y)} against {label(x)}")
+    return draw_svg(paint, x, y, f"{label(y)} against {label(x)}")
 
 
 def _columns(points: Points) -> tuple[list[float], list[float]]:
@@ -130,7 +130,8 @@ def _cost_axis(axes: Axes, metric: str, values: Sequence[float]) -> None:
         axes.xaxis.set_major_formatter(EngFormatter())
 
 
-def _figure(paint: Any, x: str, y: str, title: str) -> str:
+def draw_svg(paint: Any, x: str, y: str, title: str) -> str:
+    """An SVG: ``paint(axes)`` draws into labelled axes, whatever the caller's matplotlib style."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

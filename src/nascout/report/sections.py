@@ -178,14 +178,13 @@ def _score(gallery: Gallery, score: str) -> list[Figure]:
 
 def _agreement(gallery: Gallery, score: str) -> str:
     found = correlate(gallery, score)
-    if isnan(found.kendall):
+    kendall, spearman = found.kendall, found.spearman
+    if isnan(kendall.value):
         return f"Rank correlation is not defined for these {found.count} candidates."
-    words = f"Over {found.count} trained candidates: Kendall's τ-b {found.kendall:.2f}"
-    low, high = found.kendall_interval
-    words += "" if isnan(low) else f" (95 % interval {low:.2f} to {high:.2f})"
-    words += f", Spearman's ρ {found.spearman:.2f}"
-    low, high = found.spearman_interval
-    words += "" if isnan(low) else f" ({low:.2f} to {high:.2f})"
+    words = f"Over {found.count} trained candidates: Kendall's τ-b {kendall.value:.2f}"
+    words += "" if isnan(kendall.low) else f" (95 % {kendall.low:.2f} to {kendall.high:.2f})"
+    words += f", Spearman's ρ {spearman.value:.2f}"
+    words += "" if isnan(spearman.low) else f" ({spearman.low:.2f} to {spearman.high:.2f})"
     return words + ". Only a shortlist was trained, which narrows the range of scores."
 
 

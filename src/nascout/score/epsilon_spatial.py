@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from types import EllipsisType
 from typing import Any, Final
 
 import torch
@@ -54,8 +55,8 @@ def epsilon_spatial(
     is ``constant`` and every bias zero; in the second network, kernels keep only their centre.
     For every call of a convolution or linear layer, its output is averaged to one number per
     sample, and the distance of the two networks' numbers is the paper's. The score is the sum of
-    these. Layers whose output is the same for all samples are left out; a layer whose output goes
-    nowhere counts.
+    these, so it grows with depth. Layers whose output is the same for all samples are left out; a
+    layer whose output goes nowhere counts. ``benchmarks/epsilon_variants.py`` compares the two.
 
     Args:
         net: any network; it is left as found, and computed in float64.
@@ -124,16 +125,15 @@ class _Layers(TorchFunctionMode):
         kwargs = kwargs or {}
         if func not in CHANNELS:
             return func(*args, **kwargs)
-        given = list(args)
-        kernel = given[1] if len(given) > 1 else kwargs["weight"]
+        kernel = args[1] if len(args) > 1 else kwargs["weight"]
         self.wide |= any(size > 1 for size in kernel.shape[2:])
-        if self.cut and len(given) > 1:
-            given[1] = _centre(kernel)
+        if self.cut and len(args) > 1:
+            args = (args[0], _centre(kernel), *args[2:])
         elif self.cut:
-            kwargs = {**kwargs, "weight": _centre(kernel)}
-        output = func(*given, **kwargs)
-        if len(output) == self.samples:
-            self.means.append(_means(output))
+            kwargs = kwargs | {"weight": _centre(kernel)}
+        output = func(*args, **kwargs)
+        if output.dim() and len(output) == self.samples:
+            self.means.append(_means(output.reshape(self.samples, -1)))
         return output
 
 
@@ -143,13 +143,13 @@ def _centre(kernel: Tensor) -> Tensor:
     >>> _centre(torch.ones(1, 1, 3))
     tensor([[[0., 1., 0.]]])
     """
-    middle = (..., *(size // 2 for size in kernel.shape[2:]))
+    middle: tuple[EllipsisType | int, ...] = (..., *(size // 2 for size in kernel.shape[2:]))
     cut = torch.zeros_like(kernel)
     cut[middle] = kernel[middle]
     return cut
 
 
 def _means(output: Tensor) -> Tensor | None:
-    """(n,) the mean of each sample's values; None if they are all the same but for rounding."""
-    means = output.flatten(1).mean(1)
+    """(n,) the mean of each row; None if they are all the same but for rounding."""
+    means = output.mean(1)
     return None if means.max() - means.min() <= ALIKE * output.abs().max() else means
