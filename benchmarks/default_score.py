@@ -92,7 +92,7 @@ def score_all(name: str, folder: Path, sample: int) -> pd.DataFrame:
     rows = []
     for _, entry in table.iterrows():
         net = build(space.parse(entry["architecture"]))
-        found = [s for s in spectra(net) if s is not None and len(s)]
+        found = [s for s in spectra(net) if len(s)]
         row = {layer: sum(map(adds, found)) for layer, adds in LAYERS.items()}
         for score in LITERATURE:
             try:
@@ -132,13 +132,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sample", type=int, default=150)
+    parser.add_argument("--only", nargs="*", default=list(TABLES), help="benchmarks")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     parts = []
     for name, (file, *_) in TABLES.items():
-        if (options.data / file).exists():
+        if name in options.only and (options.data / file).exists():
             parts.append(correlations(score_all(name, options.data, options.sample), name))
             table = parts[-1].pivot(index="score", columns="accuracy", values="spearman")
             print(name, table.round(3).to_string(), sep="\n", flush=True)

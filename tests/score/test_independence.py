@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nascout.errors import UnsupportedNetwork
 from nascout.network import build
 from nascout.score.card import DEFAULT, SCORES
 from nascout.score.independence import independence, independent_channels, spectrum
@@ -60,11 +59,23 @@ def test_what_is_not_finite_is_said():
     assert math.isnan(channels(z))
 
 
-def test_a_rank_needs_more_observations_than_channels():
-    assert spectrum(NOISE[:6]) is None
-    net = nn.Sequential(nn.Linear(3, 20000), nn.ReLU())
-    with pytest.raises(UnsupportedNetwork, match="more channels than"):
-        independence(net, torch.zeros(1, 3))
+def test_the_rank_is_at_most_that_of_the_observations():
+    """Six observations, centred: rank 5 of many channels."""
+    found = spectrum(torch.randn(6, 50, generator=torch.Generator().manual_seed(0)))
+    assert (found > 1e-4 * found[-1]).sum() == 5
+    assert found.sum() == pytest.approx(50)
+
+
+def test_gates_are_left_out():
+    """Squeeze and excitation adds nothing of its own to a network of images."""
+
+    class Gated(nn.Module):
+        def forward(self, x):
+            return F.relu(x) * x.mean((2, 3), keepdim=True).sigmoid()
+
+    x = torch.zeros(1, 3, 64, 64)
+    assert independence(Gated(), x) == independence(nn.Sequential(nn.ReLU()), x)
+    assert independence(nn.ReLU(), torch.zeros(1, 3)) > 2  # nothing else there
 
 
 class Two(nn.Module):

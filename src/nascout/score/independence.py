@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
 from nascout.score.channels import CHANNELS
 from nascout.score.example_inputs import made_inputs
-from nascout.score.inputs import Inputs, each, tensors
+from nascout.score.inputs import Inputs, each, samples, tensors
 from nascout.score.live_inputs import live_inputs
 from nascout.score.nonlinearities import hidden_states, is_nonlinear
 
@@ -62,8 +61,8 @@ def independence(net: nn.Module, x: Inputs | None = None, *, seed: int = 0) -> f
         The score; 0 if no channel varies.
 
     Raises:
-        UnsupportedNetwork: a foreign module without ``x``, no nonlinearity that the output
-            depends on, or too few observations for every layer's channels.
+        UnsupportedNetwork: a foreign module without ``x``, or no nonlinearity that the output
+            depends on.
 
     Example: four channels in pairs of copies are two.
         >>> net = nn.Sequential(nn.Conv2d(2, 4, 1, bias=False), nn.ReLU())
@@ -71,13 +70,7 @@ def independence(net: nn.Module, x: Inputs | None = None, *, seed: int = 0) -> f
         >>> round(independence(net, torch.zeros(1, 2, 64, 64)), 1)
         2.0
     """
-    counted = [spectrum for spectrum in spectra(net, x, seed) if spectrum is not None]
-    if not counted:
-        raise UnsupportedNetwork(
-            "every layer has more channels than there are observations of it",
-            "Pass a larger batch x.",
-        )
-    return sum(independent_channels(spectrum) for spectrum in counted)
+    return sum(independent_channels(spectrum) for spectrum in spectra(net, x, seed))
 
 
 def independent_channels(spectrum: Tensor) -> float:
@@ -99,36 +92,45 @@ def independent_channels(spectrum: Tensor) -> float:
     return float(len(nonzero) * nonzero[0] / nonzero.mean())
 
 
-def spectra(net: nn.Module, x: Inputs | None = None, seed: int = 0) -> list[Tensor | None]:
-    """The spectrum of every layer; see :func:`independence` and :func:`spectrum`."""
+def spectra(net: nn.Module, x: Inputs | None = None, seed: int = 0) -> list[Tensor]:
+    """The :func:`spectrum` of every layer; see :func:`independence`.
+
+    In a network with layers that have positions (pixels, tokens), those that have none are left
+    out: gates and classifiers see one value per channel and sample, too few to tell.
+    """
     noise = _noise(made_inputs(net, x, lambda sample: sample), seed)
     axis = _ChannelAxis()
+
+    def read(z: Tensor) -> tuple[bool, Tensor]:
+        observed = z.movedim(axis.of(z), -1).flatten(0, -2)
+        return len(observed) > samples(noise), spectrum(observed)
+
     with axis:
-        return live_inputs(
+        layers = live_inputs(
             net,
             noise,
-            lambda z: spectrum(z.movedim(axis.of(z), -1).flatten(0, -2)),
+            read,
             kind="nonlinearity",
             activation=is_nonlinear,
             hidden=hidden_states,
         )
+    placed = [found for has_positions, found in layers if has_positions]
+    return placed or [found for _, found in layers]
 
 
-def spectrum(z: Tensor) -> Tensor | None:
+def spectrum(z: Tensor) -> Tensor:
     """Eigenvalues of the correlation matrix of the channels that vary.
 
     Args:
         z: (observations, channels).
 
     Returns:
-        As many as channels that vary, ascending, in float64; None with fewer observations than
-        channels, which say nothing about a rank; one NaN if z is not finite.
+        As many as channels that vary, ascending, in float64; one NaN if z is not finite. With fewer
+        observations than channels, the rank is theirs.
 
     >>> spectrum(torch.tensor([[1.0, 1.0, 0.0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0]]))
     tensor([1., 1.], dtype=torch.float64)
     """
-    if len(z) <= z.shape[1]:
-        return None
     centred = z.float() - z.float().mean(0)
     deviation = centred.square().mean(0).sqrt()
     if not deviation.isfinite().all():
