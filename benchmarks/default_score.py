@@ -29,6 +29,7 @@ from nascout.benchmark.agreement import agreement
 from nascout.errors import UnsupportedNetwork
 from nascout.network import build
 from nascout.score.card import SCORES
+from nascout.score.composite import COMPOSITES
 from nascout.score.independence import ZERO, independent_channels, spectra
 from nascout.space import SPACES
 
@@ -69,7 +70,12 @@ LAYERS: dict[str, Callable[[Tensor], float]] = {
     "effective rank": lambda s: float(s.sum() ** 2 / s.square().sum()),
     "layers": lambda s: 1.0,
 }
-LITERATURE = ("params", "macs", "synflow", "naswot", "sign_pattern", "jacob_cov", "nasgraph")
+OTHERS = (
+    *("params", "macs", "synflow", "naswot", "sign_pattern", "jacob_cov", "nasgraph"),
+    "diversity",
+)
+#: Composites of ranks in the sample.
+JOINED = ("scout", "synflow_jacob_params")
 
 
 def _nonzero(spectrum: Tensor) -> Tensor:
@@ -83,8 +89,7 @@ def _rank(spectrum: Tensor) -> int:
 def score_all(name: str, folder: Path, sample: int) -> pd.DataFrame:
     """Every candidate's value, and the accuracies, of ``sample`` networks of a table."""
     file, skeleton, accuracies = TABLES[name]
-    kind = BENCHMARKS[name]
-    benchmark = kind() if isinstance(kind, type) else kind
+    benchmark = BENCHMARKS[name]()
     table = benchmark.read(folder / file)
     table = table.iloc[np.random.RandomState(0).permutation(len(table))[:sample]]
     space = SPACES[benchmark.space](**skeleton)
@@ -94,20 +99,26 @@ def score_all(name: str, folder: Path, sample: int) -> pd.DataFrame:
         net = build(space.parse(entry["architecture"]))
         found = [s for s in spectra(net) if len(s)]
         row = {layer: sum(map(adds, found)) for layer, adds in LAYERS.items()}
-        for score in LITERATURE:
+        for score in OTHERS:
             try:
                 row[score] = SCORES[score](net, noise)
             except UnsupportedNetwork:
                 row[score] = math.nan
         rows.append(row | {accuracy: float(entry[accuracy]) for accuracy in accuracies})
-    return pd.DataFrame(rows)
+    values = pd.DataFrame(rows)
+    for joined in JOINED:
+        values[joined] = COMPOSITES[joined].join(
+            {name: values[name].tolist() for name in OTHERS}
+            | {"independence": values["independence"].tolist()}
+        )
+    return values
 
 
 def correlations(values: pd.DataFrame, name: str) -> pd.DataFrame:
     """Spearman's rho of every candidate with every accuracy of a benchmark."""
     rows = []
     for accuracy in TABLES[name][2]:
-        for score in (*LAYERS, *LITERATURE):
+        for score in (*LAYERS, *OTHERS, *JOINED):
             found = agreement(values[score].to_numpy(float), values[accuracy].to_numpy(float))
             rho = found.spearman
             rows.append((name, accuracy, score, found.count, rho.value, rho.low, rho.high))

@@ -9,7 +9,7 @@ is met within seed noise where the interval of ``below`` reaches zero. Intervals
 NAS-Bench-Suite-Zero's values are from batches of 32 images. Its failures (-1e8, NaN) are left out.
 
     OMP_WAIT_POLICY=passive python benchmarks/reference_ranks.py --table nasbench201.parquet \
-        --suite nasbench201_reference_scores.parquet --images cifar10.npz \
+        --suite nasbench201_reference_scores.parquet --images cifar10.npz --cells 24 \
         --out benchmarks/results/reference_ranks.csv
 """
 

@@ -182,7 +182,8 @@ def _agreement(gallery: Gallery, score: str) -> str:
     if isnan(kendall.value):
         return f"Rank correlation is not defined for these {found.count} candidates."
     words = f"Over {found.count} trained candidates: Kendall's τ-b {kendall.value:.2f}"
-    words += "" if isnan(kendall.low) else f" (95 % interval {kendall.low:.2f} to {kendall.high:.2f})"
+    if not isnan(kendall.low):
+        words += f" (95 % interval {kendall.low:.2f} to {kendall.high:.2f})"
     words += f", Spearman's ρ {spearman.value:.2f}"
     words += "" if isnan(spearman.low) else f" ({spearman.low:.2f} to {spearman.high:.2f})"
     return words + ". Only a shortlist was trained, which narrows the range of scores."

@@ -19,6 +19,7 @@ Invariance = Literal["batch order", "input scale", "output scale", "label names"
 DEFAULT: Final = "independence"
 MODULES: Final = (
     "counts",
+    "diversity",
     "epe_nas",
     "epsilon",
     "epsilon_rnn",

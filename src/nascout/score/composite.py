@@ -102,6 +102,12 @@ COMPOSITES: Final = _declared(
         summary="Log-rank sum of synflow, jacob_cov and params.",
     ),
     Composite(
+        "scout",
+        (("independence", 1.0), ("diversity", 1.0), ("jacob_cov", 1.0), ("synflow", 1.0)),
+        "log rank",
+        summary="Log-rank sum of independence, diversity, jacob_cov and synflow.",
+    ),
+    Composite(
         "tenas",
         (("ntk", 1.0), ("linear_regions", 1.0)),
         "vote",
