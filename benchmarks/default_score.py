@@ -127,8 +127,11 @@ def correlations(values: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def leave_one_out(found: pd.DataFrame) -> pd.DataFrame:
-    """For each benchmark, the best candidate on the mean of the others, and its value here."""
-    means = found.groupby(["benchmark", "score"])["spearman"].mean().unstack()
+    """For each benchmark, the best candidate on the mean of the others, and its value here.
+
+    A score that cannot read a benchmark's networks ranks them as chance would: 0.
+    """
+    means = found.groupby(["benchmark", "score"])["spearman"].mean().unstack().fillna(0)
     rows = []
     for name in means.index:
         chosen = means.drop(index=name).mean().idxmax()

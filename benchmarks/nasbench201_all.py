@@ -1,4 +1,4 @@
-"""The default score, beside the parameter count, on NAS-Bench-201: all cells, or as many as done.
+"""Quick scores and their composites on NAS-Bench-201: all cells, or as many as are done.
 
 Equal networks (equal digests: 7,563 of them) are scored once. Networks are small: 8 channels, five
 cells per stage, 16 x 16 noise. Cells come in a random order, so that what a part of the run covers
@@ -26,6 +26,7 @@ from nascout.benchmark.judgement import TOPS, judge
 from nascout.benchmark.picks import top_threshold
 from nascout.network import build
 from nascout.score.card import SCORES
+from nascout.score.composite import COMPOSITES
 from nascout.space.nasbench201 import NasBench201
 
 SPACE = NasBench201(channels=8, cells=5, input_shape=(3, 16, 16))
@@ -43,30 +44,33 @@ def read(table: Path) -> pd.DataFrame:
 
 def score(frame: pd.DataFrame, raw: Path, names: Sequence[str], part: int, parts: int) -> None:
     """Append the scores of every ``parts``-th distinct network that RAW does not hold."""
+    noise = torch.randn((32, *SPACE.input_shape), generator=torch.Generator().manual_seed(1))
     done = {json.loads(line)["digest"] for line in raw.open()} if raw.exists() else set()
     distinct = frame.drop_duplicates("digest").iloc[part::parts]
     with raw.open("a") as file:
         for text, digest in zip(distinct["architecture"], distinct["digest"], strict=True):
             if digest not in done:
                 net = build(SPACE.parse(text))
-                values = {name: SCORES[name](net, None) for name in names}
+                values = {name: SCORES[name](net, noise) for name in names}
                 file.write(json.dumps({"digest": digest, **values}) + "\n")
                 file.flush()
 
 
 def report(frame: pd.DataFrame, raws: Sequence[Path], resamples: int) -> pd.DataFrame:
-    """Every statistic of every score, per accuracy."""
+    """Every statistic, per accuracy, of every score and of the composites that these make up."""
     values = pd.concat([pd.read_json(raw, lines=True) for raw in raws]).drop_duplicates("digest")
     known = frame["digest"].isin(values["digest"])
     sample = frame[known.cummin()]  # up to the first that is missing
     merged = sample.merge(values, on="digest")
     print(f"{merged['digest'].nunique()} distinct networks, {len(merged)} of {len(frame)} cells")
+    scores = {name: merged[name].to_numpy(float) for name in values if name != "digest"}
+    for composite in COMPOSITES:
+        if scores.keys() >= {part for part, _ in COMPOSITES[composite].parts}:
+            scores[composite] = COMPOSITES[composite].join(scores)
     tables = []
     for accuracy in ACCURACIES:
         truth = merged[accuracy].to_numpy(float)
         bars = {top: top_threshold(frame[accuracy].to_numpy(float), q) for top, q in TOPS.items()}
-        columns = [name for name in values if name != "digest"]
-        scores = {name: merged[name].to_numpy(float) for name in columns}
         judged = judge(scores, truth, bars, resamples=resamples)
         judged.insert(0, "accuracy", accuracy)
         tables.append(judged)

@@ -11,7 +11,7 @@ from nascout.errors import UnsupportedNetwork
 from nascout.graph import Builder, graph_cost
 from nascout.graph.ops import Add, Conv2d, Identity, Linear, MaxPool, ReLU
 from nascout.network import build
-from nascout.network.cost import network_cost
+from nascout.network.cost import measured_cost, network_cost
 from nascout.space.freeform import FreeForm
 from nascout.space.nasbench201 import NasBench201
 
@@ -203,3 +203,21 @@ def test_a_linear_op_counts_like_a_linear_module():
     g = Builder()
     graph = g.graph(g.node(Linear(5), g.input((12,)), key="l"))
     assert graph_cost(graph) == network_cost(nn.Linear(12, 5), (12,))
+
+
+def test_several_inputs_are_costed_together():
+    """Two linear maps of 3 to 2: 2 (6 + 2) MACs; the inputs' 24 bytes live to their last reader."""
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 2), nn.Linear(3, 2)
+
+        def forward(self, a, b):
+            return self.a(a) + self.b(b)
+
+    one = torch.zeros(1, 3)
+    by_place, by_name = measured_cost(Two(), one, one + 1), measured_cost(Two(), a=one, b=one + 1)
+    assert by_place == by_name
+    assert (by_place.params, by_place.macs) == (16, 16)
+    assert by_place.activation_bytes == 24 + 2 * 8
