@@ -103,9 +103,10 @@ COMPOSITES: Final = _declared(
     ),
     Composite(
         "scout",
-        (("independence", 1.0), ("diversity", 1.0), ("jacob_cov", 1.0), ("synflow", 1.0)),
+        # Independence, the best alone, counts as much as the other three together.
+        (("independence", 3.0), ("diversity", 1.0), ("jacob_cov", 1.0), ("synflow", 1.0)),
         "log rank",
-        summary="Log-rank sum of independence, diversity, jacob_cov and synflow.",
+        summary="Log-rank sum of independence (three times), diversity, jacob_cov and synflow.",
     ),
     Composite(
         "tenas",
