@@ -120,7 +120,7 @@ def test_cost_names_are_those_of_objectives():
 
 
 def test_outcomes_print_as_they_are_stored():
-    names = {"ok", "infeasible", "nonfinite", "oom", "timeout", "failed", "killed"}
+    names = {"ok", "infeasible", "nonfinite", "unsupported", "oom", "timeout", "failed", "killed"}
     assert {str(outcome) for outcome in Outcome} == names
     assert Outcome("oom") is Outcome.OOM
 

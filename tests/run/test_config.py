@@ -81,7 +81,7 @@ def test_a_plan_follows_the_data():
     assert plan.space.input_shape == (1, 8, 8)
     assert (plan.space.channels, plan.space.cells, plan.space.classes) == (8, 1, 10)
     assert [str(o) for o in plan.strategy.objectives] == [
-        "max:naswot",
+        "max:independence",
         "min:latency_ms",
         "min:params",
     ]

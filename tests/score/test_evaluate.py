@@ -39,8 +39,8 @@ def test_one_network_and_one_name_give_a_score():
     assert score.seconds > 0 and float(score) == score.value
 
 
-def test_the_default_is_naswot():
-    assert evaluate(ARCHES[0], X) == evaluate(ARCHES[0], X, "naswot")
+def test_the_default_needs_nothing_but_the_network():
+    assert evaluate(ARCHES[0]) == evaluate(ARCHES[0], X, "independence")
 
 
 def test_names_give_a_dict_and_networks_a_list():
@@ -54,7 +54,10 @@ def test_names_give_a_dict_and_networks_a_list():
 
 def test_all_names_every_score_once():
     assert sorted(evaluate(ARCHES[0], X, "all", labels=torch.arange(8))) == sorted(SCORES)
-    assert [card.name for card in resolve(["default", "naswot", "params"])] == ["naswot", "params"]
+    assert [card.name for card in resolve(["naswot", "params", "naswot"])] == [
+        "naswot",
+        "params",
+    ]
 
 
 def test_an_architecture_is_built_from_each_seed():
@@ -77,16 +80,16 @@ def test_a_function_is_called_with_every_seed_and_torch_seeded():
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 9), nn.ReLU(), nn.Linear(9, 2))
 
     before = torch.get_rng_state()
-    score = evaluate(make, X, seeds=3)
+    score = evaluate(make, X, "naswot", seeds=3)
     assert seeds == [0, 1, 2] and torch.equal(torch.get_rng_state(), before)
     expected = []
     for seed in range(3):
         torch.manual_seed(seed)
         expected.append(naswot(make(seed), X))
     assert list(score.per_seed) == expected and len(set(expected)) == 3
-    assert [one.value for one in evaluate([make, ARCHES[0]], X)] == [
+    assert [one.value for one in evaluate([make, ARCHES[0]], X, "naswot")] == [
         expected[0],
-        evaluate(ARCHES[0], X).value,
+        evaluate(ARCHES[0], X, "naswot").value,
     ]
 
 
@@ -96,7 +99,7 @@ def test_a_class_is_no_network():
 
 
 def test_an_architecture_takes_the_precision_of_the_batch():
-    score = evaluate(ARCHES[0], X.double())
+    score = evaluate(ARCHES[0], X.double(), "naswot")
     assert score.value == naswot(build(ARCHES[0], dtype=torch.float64), X.double())
 
 

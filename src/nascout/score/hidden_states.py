@@ -15,6 +15,7 @@ from nascout.errors import UnsupportedNetwork
 from nascout.network.recurrent_recipe import RecipeCell
 from nascout.score.inputs import Inputs, tensors
 from nascout.score.outputs import output_tensors
+from nascout.score.untouched import untouched
 
 __all__ = ["Cells", "hidden_states"]
 
@@ -59,7 +60,7 @@ def hidden_states(
         for calls, states in zip(kept, layers, strict=True):
             calls.append(states.detach().reshape(-1, states.shape[-1]))
 
-    with ExitStack() as hooks:
+    with untouched(net), ExitStack() as hooks:
         for module in net.modules():
             if isinstance(module, (nn.RNNBase, nn.RNNCellBase, RecipeCell, *cells)):
                 hooks.enter_context(module.register_forward_hook(keep, with_kwargs=True))

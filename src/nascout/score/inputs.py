@@ -35,9 +35,8 @@ def samples(x: Inputs) -> int:
 def each(function: Callable[[Tensor], Tensor], x: Inputs) -> Inputs:
     """The batch with ``function`` applied to every tensor of it.
 
-    >>> each(torch.neg, {"x": torch.ones(2, 1)})
-    {'x': tensor([[-1.],
-            [-1.]])}
+    >>> each(Tensor.neg, {"x": Tensor([1.0, 2.0])})
+    {'x': tensor([-1., -2.])}
     """
     if isinstance(x, Tensor):
         return function(x)
