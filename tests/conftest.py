@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The same examples every time and on every machine; a loaded machine is no failure.
-settings.register_profile("nascout", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile(
+    "nascout",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("nascout")
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

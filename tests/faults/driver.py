@@ -21,7 +21,7 @@ def start(out, cache, *options):
     )
 
 
-def finish(process, timeout=180):
+def finish(process, timeout=900):
     """Exit code and output of a search that is left alone."""
     output, _ = process.communicate(timeout=timeout)
     return process.returncode, output

@@ -137,7 +137,7 @@ def test_jacob_cov_with_ten_outputs_is_that_of_zero_cost_nas(anchor_scores, keye
 
 def test_epe_nas_ranks_cells_as_naslib(anchor_scores, keyed, noise):
     """NASLib draws its weights in its own order, so that only ranks can be compared."""
-    scores = dict(entry(anchor_scores("naslib_other"), index) for index in (0, 2, 4, 6, 8))
+    scores = dict(entry(anchor_scores("naslib_other"), index) for index in (0, 4, 8))
     labels = torch.from_numpy(np.random.RandomState(1).randint(0, 10, 128))
     ours = [epe_nas(keyed(text), noise(0, 128), labels) for text in scores]
     theirs = [values["seed0"]["epe_nas"] for values in scores.values()]

@@ -8,7 +8,6 @@ from scipy.stats import entropy as scipy_entropy
 from torch import nn
 
 from nascout.score.diversity import diversity, entropy
-from nascout.testing.score import check_score
 
 
 def test_entropy_is_scipys():
@@ -25,8 +24,3 @@ def test_only_the_last_layer_counts():
     assert diversity(net, torch.zeros(1, 3, 64, 64)) <= math.log(2)
     net[2].weight.data = torch.eye(6)[[0, 0], :, None, None]  # one channel, twice
     assert diversity(net, torch.zeros(1, 3, 64, 64)) == pytest.approx(0, abs=1e-5)
-
-
-@pytest.mark.slow
-def test_it_keeps_its_promises():
-    check_score("diversity")

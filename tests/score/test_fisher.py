@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.fisher import fisher
-from nascout.testing.score import check_score
 
 
 def head_part(activation, labels):
@@ -143,8 +142,3 @@ def test_what_it_cannot_read_it_names():
 
     with pytest.raises(UnsupportedNetwork, match="no batch of 3"):
         fisher(TimeFirst(2, 2), torch.randn(3, 5, 2), y)
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("fisher")

@@ -6,7 +6,6 @@ from torch import nn
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.grad_norm import grad_norm
-from nascout.testing.score import check_score
 
 
 def test_one_layer_has_the_gradient_of_softmax_regression():
@@ -43,8 +42,3 @@ def test_labels_must_fit_the_outputs():
 def test_without_weights_it_says_so():
     with pytest.raises(UnsupportedNetwork, match="no weight"):
         grad_norm(nn.BatchNorm1d(2), torch.randn(4, 2), torch.tensor([0, 1, 0, 1]))
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("grad_norm")

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.grasp import grasp
-from nascout.testing.score import check_score
 
 
 def test_one_layer_has_the_hessian_of_softmax_regression():
@@ -70,8 +69,3 @@ def test_what_cannot_be_differentiated_twice_is_named(function):
 
     with pytest.raises(UnsupportedNetwork, match="differentiates twice"):
         grasp(Net(2, 2), torch.randn(3, 2), torch.tensor([0, 1, 0]))
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("grasp")

@@ -8,7 +8,6 @@ from torch import nn
 
 from nascout.score.jacob_cov import jacob_cov
 from nascout.score.jacob_dcor import jacob_dcor
-from nascout.testing.score import check_score
 
 K = 1e-5
 
@@ -18,11 +17,6 @@ class Square(nn.Module):
 
     def forward(self, x):
         return x.square().sum(1) / 2
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("jacob_dcor")
 
 
 def test_samples_of_independent_coordinates_give_about_minus_n():

@@ -4,7 +4,6 @@ from torch import nn
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.l2_norm import l2_norm
-from nascout.testing.score import check_score
 
 
 def test_every_tensor_of_weights_adds_its_norm():
@@ -30,8 +29,3 @@ def test_low_precision_does_not_overflow():
 def test_without_weights_it_says_so():
     with pytest.raises(UnsupportedNetwork, match="no weights"):
         l2_norm(nn.BatchNorm1d(3))
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("l2_norm")

@@ -9,7 +9,6 @@ from torch import nn
 from nascout.errors import UnsupportedNetwork
 from nascout.score.evaluate import evaluate
 from nascout.score.ntk import condition_number, ntk, tangent_kernel
-from nascout.testing.score import check_score
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +18,6 @@ def _seeded():
 
 def batch(n, *shape):
     return torch.randn((n, *shape), generator=torch.Generator().manual_seed(0)).double()
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("ntk")
 
 
 def test_of_a_linear_layer_it_is_the_gram_matrix_of_the_inputs():

@@ -6,7 +6,6 @@ from torch import nn
 
 from nascout.score.plain import plain
 from nascout.score.snip import snip
-from nascout.testing.score import check_score
 
 
 def test_one_layer_has_the_gradient_of_softmax_regression():
@@ -41,8 +40,3 @@ def test_it_is_blind_to_weights_before_a_normalisation():
     # The bias before the normalisation has no effect either; its gradient is zero.
     assert plain(net, x, y) == pytest.approx((logits * slope).sum(), rel=1e-9)
     assert snip(net, x, y) > snip(net[3], net[:3](x).detach(), y) * 1.01
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("plain")

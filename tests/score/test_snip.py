@@ -7,7 +7,6 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from nascout.score.snip import snip
-from nascout.testing.score import check_score
 
 
 def test_one_layer_has_the_gradient_of_softmax_regression():
@@ -35,8 +34,3 @@ def test_it_is_the_derivative_by_masks_of_ones():
     F.cross_entropy(functional_call(net, masked, (x,)), y).backward()
     expected = sum(float(mask.grad.abs().sum()) for mask in masks.values())
     assert snip(net, x, y) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("snip")

@@ -10,7 +10,6 @@ from nascout.network import build
 from nascout.score.evaluate import evaluate
 from nascout.score.synflow import synflow
 from nascout.space.nasbench201 import NasBench201
-from nascout.testing.score import check_score
 
 
 def test_of_a_linear_network_it_is_the_product_of_absolute_matrices_once_per_layer():
@@ -127,8 +126,3 @@ def test_tokens_keep_their_values():
 def test_without_weights_it_says_so():
     with pytest.raises(UnsupportedNetwork, match="no weight"):
         synflow(nn.BatchNorm1d(3), torch.ones(2, 3))
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("synflow")

@@ -9,7 +9,6 @@ from torch import nn
 from nascout.errors import ConfigError
 from nascout.score.evaluate import evaluate
 from nascout.score.zico import zico
-from nascout.testing.score import check_score
 
 
 def part_gradient(weight, x, labels):
@@ -68,8 +67,3 @@ def test_batches_that_are_equal_or_not_finite_leave_it_undefined():
 def test_one_batch_is_none_to_compare(n, batches):
     with pytest.raises(ConfigError, match="compares batches"):
         zico(nn.Linear(2, 2), torch.randn(n, 2), torch.zeros(n).long(), batches=batches)
-
-
-@pytest.mark.slow
-def test_the_contract():
-    check_score("zico")
