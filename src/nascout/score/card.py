@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from torch import Tensor, nn
 
+from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph
 from nascout.registry import Registry
 from nascout.score.inputs import Inputs
 
-__all__ = ["SCORES", "Card", "Invariance", "Needs", "score"]
+__all__ = ["SCORES", "AtOnce", "Card", "Invariance", "Needs", "score"]
 
 Needs = Literal["network", "inputs", "labels"]
 Invariance = Literal["batch order", "input scale", "output scale", "label names"]
@@ -45,6 +47,27 @@ MODULES: Final = (
 )
 
 
+class AtOnce(Protocol):
+    """A score of many graphs: the same values as one network at a time, sooner."""
+
+    def __call__(
+        self,
+        graphs: Sequence[Graph],
+        x: Inputs | None,
+        y: Tensor | None = None,
+        *,
+        seed: int,
+        memory: int,
+    ) -> Iterator[float | UnsupportedNetwork]:
+        """One value per graph, in order, each as soon as it is known.
+
+        It is what the score gives for ``build(graph, seed)`` on the device of ``x`` and in its
+        precision, or an UnsupportedNetwork for a graph that has to be scored by itself. About
+        ``memory`` bytes of activations may be held at a time.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Card:
     """A score: a pure function of a network and what it ``needs``.
@@ -61,6 +84,7 @@ class Card:
         batch: how many samples the paper uses; None where the count means nothing.
         invariances: what leaves the value as it is; ``nascout.testing`` checks each.
         reference: a plain, slow way to the same value that the function must agree with.
+        at_once: a fast way to the same values for many graphs.
     """
 
     name: str
@@ -76,6 +100,7 @@ class Card:
     batch: int | None = None
     invariances: tuple[Invariance, ...] = ()
     reference: Callable[..., float] | None = None
+    at_once: AtOnce | None = None
 
     def __call__(self, net: nn.Module, x: Inputs | None, y: Tensor | None = None) -> float:
         """Evaluate with as much of the batch as the score needs."""
@@ -111,6 +136,7 @@ def score(
     batch: int | None = None,
     invariances: tuple[Invariance, ...] = (),
     reference: Callable[..., float] | None = None,
+    at_once: AtOnce | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register the function below as the score ``name``; the function itself stays as it is.
 
@@ -133,6 +159,7 @@ def score(
             batch,
             invariances,
             reference,
+            at_once,
         )
         SCORES.add(name, card)
         return function

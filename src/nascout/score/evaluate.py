@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 import torch
@@ -14,6 +14,7 @@ from nascout.errors import ConfigError, UnsupportedNetwork
 from nascout.network import build
 from nascout.network.memory import is_out_of_memory
 from nascout.records import Outcome, Score
+from nascout.score.at_once import mean_score, scores_at_once
 from nascout.score.card import DEFAULT, SCORES, Card
 from nascout.score.composite import COMPOSITES, Composite
 from nascout.score.inputs import Inputs, tensors
@@ -99,7 +100,7 @@ def evaluate(
         A :class:`Score`; a dict by name if ``names`` is a list; a list of those if ``target`` is.
         A value that is not finite, a network that the score cannot read, or a lack of memory is
         an outcome of the score, with its reason in ``message``, not an error. ``seconds`` leaves
-        out the building of networks.
+        out the building of networks, unless several architectures are scored together.
 
     Raises:
         UnknownName: no such score.
@@ -120,10 +121,8 @@ def evaluate(
     for card in cards.values():
         _check_batch(card, x, labels)
     _check_population(wanted, targets)
-    scored = [
-        {name: _score(card, one, x, labels, seeds) for name, card in cards.items()}
-        for one in targets
-    ]
+    columns = {name: _scores(card, targets, x, labels, seeds) for name, card in cards.items()}
+    scored = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     for composite in (one for one in wanted if isinstance(one, Composite)):
         _join(composite, scored)
     asked = [{one.name: scores[one.name] for one in wanted} for scores in scored]
@@ -177,28 +176,42 @@ def _check_batch(card: Card, x: Inputs | None, labels: Tensor | None) -> None:
         raise ConfigError(f"{card.name} needs labels", "Pass labels, a tensor (n,) of classes.")
 
 
+def _scores(
+    card: Card, targets: Sequence[Target], x: Inputs | None, labels: Tensor | None, seeds: int
+) -> list[Score]:
+    """Every target's score; architectures together, if the score knows how."""
+    architectures = [one for one in targets if isinstance(one, Architecture)]
+    together: Iterator[Score | None] = iter(())
+    if len(architectures) > 1:
+        together = iter(scores_at_once(card, architectures, x, labels, seeds))
+    ready = (next(together, None) if isinstance(one, Architecture) else None for one in targets)
+    return [
+        found or _score(card, one, x, labels, seeds)
+        for found, one in zip(ready, targets, strict=True)
+    ]
+
+
 def _score(
     card: Card, target: Target, x: Inputs | None, labels: Tensor | None, seeds: int
 ) -> Score:
     values: list[float] = []
-    seconds, mean, outcome, message = 0.0, math.nan, Outcome.OK, ""
+    seconds = 0.0
     try:
         for seed in range(1 if isinstance(target, nn.Module) else seeds):
             net = initialised(target, seed, x)
             start = time.perf_counter()
             values.append(card(net, x, labels))
             seconds += time.perf_counter() - start
-        # One value that is not finite makes the mean so too.
-        mean = sum(values) / len(values)
-        if not math.isfinite(mean):
-            outcome, message = Outcome.NONFINITE, f"{card.name} gave {mean}"
+        return mean_score(card, values, seconds)
     except UnsupportedNetwork as error:
         outcome, message = Outcome.UNSUPPORTED, str(error)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         outcome, message = Outcome.OOM, str(error).partition("\n")[0]
-    return Score(card.name, mean, card.higher_is_better, outcome, tuple(values), message, seconds)
+    return Score(
+        card.name, math.nan, card.higher_is_better, outcome, tuple(values), message, seconds
+    )
 
 
 def initialised(target: Target, seed: int, x: Inputs | None = None) -> nn.Module:
