@@ -18,38 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from plain.naswot import naswot as plain_naswot
 
 import nascout
 from nascout.score.naswot import naswot
-
-
-def plain_naswot(net: nn.Module, x: torch.Tensor) -> float:
-    """One network at a time: a forward and backward pass mark live ReLUs, a second pass sums."""
-    live: list[nn.Module] = []
-    kernel = np.zeros((len(x), len(x)))
-
-    def collect(module: nn.Module, inputs: tuple[torch.Tensor, ...], _: torch.Tensor) -> None:
-        nonlocal kernel
-        if module in live:
-            code = (inputs[0].reshape(len(x), -1) > 0).float()
-            agree = code @ code.t() + (1 - code) @ (1 - code).t()
-            kernel = kernel + agree.numpy()
-
-    relus = [m for m in net.modules() if isinstance(m, nn.ReLU)]
-    net.train()
-    hooks = [m.register_full_backward_hook(lambda m, *_: live.append(m)) for m in relus]
-    images = x.clone().requires_grad_(True)
-    output = net(images)
-    output.backward(torch.ones_like(output))
-    for hook in hooks:
-        hook.remove()
-    hooks = [m.register_forward_hook(collect) for m in relus]
-    with torch.no_grad():
-        net(x)
-    for hook in hooks:
-        hook.remove()
-    return float(np.linalg.slogdet(kernel)[1])
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nascout.api.correlate import correlate
     from nascout.api.names import scores, space, spaces, strategies
+    from nascout.api.rank import rank
     from nascout.api.run import Run
     from nascout.api.search import search
     from nascout.errors import NascoutError
@@ -38,6 +39,7 @@ __all__ = [
     "correlate",
     "cost",
     "export",
+    "rank",
     "score",
     "scores",
     "search",
@@ -54,6 +56,7 @@ _HOMES = {
     "correlate": "nascout.api.correlate:correlate",
     "cost": "nascout.network.cost:network_cost",
     "export": "nascout.network.export:export",
+    "rank": "nascout.api.rank:rank",
     "score": "nascout.score.evaluate:evaluate",
     "scores": "nascout.api.names:scores",
     "search": "nascout.api.search:search",

@@ -2,6 +2,7 @@ import math
 import random
 import re
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,11 @@ from nascout.errors import (
     RunMismatch,
     StoreCorrupt,
 )
+from nascout.graph import graph_cost
 from nascout.records import Outcome, Score
 from nascout.run import scoring
 from nascout.run.value_file import ValueFile
+from nascout.score.card import SCORES, Card
 
 SMALL = {"channels": 4, "cells": 1}
 
@@ -65,6 +68,13 @@ def unplotted(request, monkeypatch):
     """Drawing takes the most time; one test looks at it."""
     if request.function is not test_files:
         monkeypatch.setattr("nascout.report.correlations.plots", lambda *_: {})
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch):
+    """No score knows how to score several networks at once."""
+    for name in SCORES:
+        monkeypatch.setitem(SCORES._entries, name, replace(SCORES[name], at_once=None))
 
 
 def content(folder):
@@ -119,26 +129,26 @@ def test_cut_off_at_any_byte_and_resumed(found, whole, table, tmp_path, share):
 
 
 def test_a_signal_keeps_what_is_finished(found, whole, table, tmp_path, monkeypatch):
-    added = []
-    real = ValueFile.add
+    writes = []
+    real = ValueFile.add_scores
 
-    def add(self, digest, scores):
-        real(self, digest, scores)
-        added.append(digest)
-        if len(added) == 4:
+    def add(self, found):
+        real(self, found)
+        writes.append(len(found))
+        if len(writes) == 4:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(ValueFile, "add", add)
+    monkeypatch.setattr(scoring, "PATIENCE", -1)
+    monkeypatch.setattr(ValueFile, "add_scores", add)
     with pytest.raises(Interrupted, match="same command again") as stopped:
         correlate(table, tmp_path)
     assert stopped.value.exit_code == 130
-    assert len(added) == 4
+    assert writes == [1] * 5, "what was running is finished"
     correlate(table, tmp_path)
-    assert len(set(added)) == len(added), "nothing is scored twice"
     assert content(tmp_path) == content(whole)
 
 
-def test_sample_scores_and_accuracy_may_change(table, tmp_path, monkeypatch):
+def test_sample_scores_and_accuracy_may_change(table, tmp_path, monkeypatch, one_at_a_time):
     small = correlate(table, tmp_path, sample=8)
     scored = []
     real = scoring.evaluate
@@ -181,7 +191,7 @@ def test_what_decides_values_may_not_change(table, tmp_path, options, words):
     assert content(tmp_path) == before
 
 
-def test_failures_are_counted_and_not_numbers(table, tmp_path, monkeypatch):
+def test_failures_are_counted_and_not_numbers(table, tmp_path, monkeypatch, one_at_a_time):
     real = scoring.evaluate
     calls = {"naswot": 0}
 
@@ -235,10 +245,29 @@ def test_options_that_cannot_be_used(table, tmp_path):
 def test_a_damaged_line_is_told(table, tmp_path):
     correlate(table, tmp_path, sample=3)
     lines = (tmp_path / VALUES).read_text().splitlines(keepends=True)
-    lines[1] = lines[1].replace('"value": ', '"value": 1', 1)
+    number = next(n for n, line in enumerate(lines) if '"value": ' in line)
+    lines[number] = lines[number].replace('"value": ', '"value": 1', 1)
     (tmp_path / VALUES).write_text("".join(lines))
-    with pytest.raises(StoreCorrupt, match="line 2"):
+    with pytest.raises(StoreCorrupt, match=f"line {number + 1}"):
         correlate(table, tmp_path, sample=3)
+
+
+def test_scores_that_can_are_computed_for_many_at_once(table, tmp_path, monkeypatch):
+    asked = []
+
+    def at_once(graphs, x, y=None, *, seed, memory):
+        asked.append(len(graphs))
+        yield from (float(graph_cost(graph).params) for graph in graphs)
+
+    def alone(net, x):
+        raise AssertionError
+
+    SCORES.load()
+    toy = Card("toy", alone, "inputs", True, "", "", at_once=at_once)
+    monkeypatch.setitem(SCORES._entries, "toy", toy)
+    found = correlate(table, tmp_path, ["toy"])
+    assert asked == [found.values["digest"].nunique()]
+    assert found.values["toy"].tolist() == found.values["params"].tolist()
 
 
 @pytest.mark.slow
@@ -257,13 +286,15 @@ def test_files(table, tmp_path):
     assert not re.search(r"<script|src=|href=\"http", page)
 
 
-def test_networks_that_cannot_be_built_are_failures_of_every_score(table, tmp_path, monkeypatch):
+def test_networks_that_cannot_be_built_are_failures_of_every_score(
+    table, tmp_path, monkeypatch, one_at_a_time
+):
     real = scoring.build
 
-    def build(architecture, seed, device):
+    def build(architecture, *args):
         if "avg_pool" in str(architecture):
             raise GraphError("too small an image", "Give a larger one.")
-        return real(architecture, seed, device)
+        return real(architecture, *args)
 
     monkeypatch.setattr(scoring, "build", build)
     found = correlate(table, tmp_path)

@@ -4,10 +4,12 @@ import json
 import sys
 import warnings
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from nascout.cli import app as cli
+from nascout.errors import Interrupted
 from nascout.score.card import SCORES, Card
 
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
@@ -154,6 +156,97 @@ def test_labels_that_a_network_has_no_output_for():
 )
 def test_bad_input_is_one_line(arguments, message):
     with pytest.raises(Exception, match=message) as caught:
+        run(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+RANKING = ["--sample", "12", "--space-option", "channels=4", "--score", "params", "--quiet"]
+
+
+def test_a_ranking_shows_the_best_and_where_all_are(tmp_path):
+    shown = run(*RANKING, "--score", "macs", "--out", "cells.csv").stdout
+    frame = pd.read_csv(tmp_path / "cells.csv")
+    networks = frame[frame["duplicate_of"].isna()]
+    assert len(frame) == 12 and frame["params"].is_monotonic_decreasing
+    assert "Best of 12 architectures" in shown and "table: cells.csv" in shown
+    assert f"{len(networks)} distinct networks; 0 with a score that failed" in shown
+    assert [f"#{n}  {text}" in shown for n, text in enumerate(networks["architecture"], 1)] == [
+        n <= 10 for n in range(1, len(networks) + 1)
+    ]
+    assert f"{networks['params'].iloc[0]:,.0f}" in shown
+
+
+def test_a_ranking_shows_huge_values_and_failures_in_short(monkeypatch):
+    toys(monkeypatch, huge=lambda net, x: 3e38, never=lambda net, x: float("nan"))
+    given = ["--sample", "2", "--score", "huge", "--score", "never", "--quiet"]
+    lines = [line for line in run(*given).stdout.splitlines() if line.startswith("│")]
+    assert [line.split()[1::2] for line in lines] == [
+        [f"#{n}", "1", "3e+38", "nan"] for n in (1, 2)
+    ]
+
+
+def test_a_ranking_as_json():
+    found = rows(*RANKING)
+    assert (found["out"], found["architectures"], found["failed"]) == ("scores.parquet", 12, 0)
+    frame = pd.read_parquet("scores.parquet")
+    assert found["networks"] == frame["digest"].nunique()
+    best = frame[frame["duplicate_of"].isna()].head(10)
+    assert found["best"] == best[["rank", "architecture", "params"]].to_dict("records")
+
+
+def test_what_ranking_is_asked_for(monkeypatch):
+    asked = {}
+
+    def stopped(space, scores, **options):
+        asked.update(options, space=space, scores=scores)
+        raise Interrupted(2, "Run it again.")
+
+    monkeypatch.setattr("nascout.api.rank.rank", stopped)
+    given = ["score", "--all", "--space", "nasbench_macro", "--score", "epsilon", "--memory", "3GB"]
+    given += ["--jobs", "2", "--device", "cpu", "--precision", "float64", "--out", "a b.csv"]
+    monkeypatch.setattr(sys, "argv", ["nascout", *given])
+    with pytest.raises(Interrupted) as error:
+        CliRunner().invoke(cli.app, given, catch_exceptions=False)
+    assert str(error.value).endswith(
+        "Go on with: nascout score --all --space nasbench_macro --score epsilon --memory 3GB "
+        "--jobs 2 --device cpu --precision float64 --out 'a b.csv'"
+    )
+    assert asked.pop("data").name == "digits" and str(asked.pop("out")) == "a b.csv"
+    assert asked == {
+        "space": "nasbench_macro",
+        "scores": ["epsilon"],
+        "space_options": {},
+        "memory": "3GB",
+        "jobs": 2,
+        "device": "cpu",
+        "precision": "float64",
+        "batch": 128,
+        "seeds": 1,
+        "progress": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to score. Name a TARGET, or give --all or --sample N."),
+        (["--all", CELL], "TARGET '|nor_conv_3x3~0|.* beside --all. Leave it out"),
+        (["--sample", "3", CELL], "beside --sample"),
+        (["--all", "--sample", "3"], "both --all and --sample. Give one of them."),
+        (["--all", "--input-shape", "3,8,8"], "not ranked on noise. Give --data"),
+        ([CELL, "--jobs", "2"], "--jobs is for ranking a space. Give --all or --sample N with it."),
+        ([CELL, "--out", "x.csv"], "--out is for ranking"),
+        (["--sample", "0"], "sample = 0. Give at least 1."),
+        (["--all", "--seeds", "0"], "seeds = 0. Give at least 1."),
+        (["--all", "--memory", "2"], "memory = '2'. Write it like 2GB or 500MB."),
+        (["--all", "--precision", "half"], "unknown precision 'half'. Known: bfloat16"),
+        (["--all", "--out", "x.txt"], "no format for x.txt. Give a name that ends in .parquet"),
+        (["--all", "--space", "nasbench101"], "nasbench101 has 373,754,169 architectures, too"),
+        (["--all", "--space", "nasbench102"], "Did you mean nasbench101"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(arguments, message):
+    with pytest.raises(Exception, match=message.replace("|", r"\|")) as caught:
         run(*arguments)
     assert "\n" not in str(caught.value)
 

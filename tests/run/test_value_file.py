@@ -21,7 +21,7 @@ def path(tmp_path):
 
 
 def test_scores_come_back_to_the_last_bit(path):
-    ValueFile(path, CONFIG).add("digest", SCORES)
+    ValueFile(path, CONFIG).add_scores([("digest", SCORES)])
     known = ValueFile(path, CONFIG).known["digest"]
     assert known["one"] == SCORES["one"] and known["one"].seconds == 1.5
     two = known["two"]
@@ -33,7 +33,7 @@ def test_a_torn_end_is_dropped_wherever_it_tore(path):
     file = ValueFile(path, CONFIG)
     lengths = [path.stat().st_size]
     for digest in "abc":
-        file.add(digest, SCORES)
+        file.add_scores([(digest, SCORES)])
         lengths.append(path.stat().st_size)
     whole = path.read_bytes()
     for end in range(0, len(whole), 7):
@@ -41,9 +41,34 @@ def test_a_torn_end_is_dropped_wherever_it_tore(path):
         again = ValueFile(path, CONFIG)
         kept = sum(length <= end for length in lengths[1:])
         assert list(again.known) == list("abc")[:kept]
-        for digest in "abc"[kept:]:
-            again.add(digest, SCORES)
+        again.add_scores((digest, SCORES) for digest in "abc"[kept:])
         assert path.read_bytes() == whole
+
+
+def test_many_lines_wait_for_the_disk_once(path, monkeypatch):
+    file = ValueFile(path, CONFIG)
+    waits = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    file.add_scores((digest, SCORES) for digest in "abc")
+    assert len(waits) == 1
+    assert list(ValueFile(path, CONFIG).known) == list("abc")
+
+
+def test_scores_of_one_network_add_up(path):
+    file = ValueFile(path, CONFIG)
+    file.add_scores([("digest", {name: score}) for name, score in SCORES.items()])
+    assert file.known["digest"] == SCORES
+    assert ValueFile(path, CONFIG).known["digest"].keys() == SCORES.keys()
+
+
+def test_digests_come_back(path):
+    file = ValueFile(path, CONFIG)
+    file.add_digests({"x": "1", "y": "2"})
+    file.add_scores([("1", SCORES)])
+    file.add_digests({"z": "1"})
+    again = ValueFile(path, CONFIG)
+    assert again.digests == file.digests == {"x": "1", "y": "2", "z": "1"}
+    assert list(again.known) == ["1"]
 
 
 def test_another_configuration_is_refused(path):
@@ -63,5 +88,5 @@ def test_a_disk_that_refuses_is_told(path, monkeypatch, number, kind):
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(kind, match=r"values\.jsonl"):
-        file.add("digest", SCORES)
+        file.add_scores([("digest", SCORES)])
     assert "digest" not in file.known

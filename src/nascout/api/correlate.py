@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +11,20 @@ import numpy as np
 
 from nascout.api.correlations import Correlations, assemble
 from nascout.api.names import space as named_space
+from nascout.api.population import check_counts, identity, score_networks
 from nascout.api.search import checked_device, locked
 from nascout.benchmark import BENCHMARKS, TableBenchmark
 from nascout.benchmark.judgement import TOPS
 from nascout.benchmark.picks import top_threshold
-from nascout.data import Data, as_data
-from nascout.errors import ConfigError, DataError, Interrupted
+from nascout.data import as_data
+from nascout.errors import DataError
 from nascout.hardware.threads import suitable_threads
 from nascout.records import content_digest
 from nascout.run.config import make_record
-from nascout.run.interrupt import graceful
-from nascout.run.progress_bar import progress_bar
-from nascout.run.scoring import Scorer, network_digest, score_all
+from nascout.run.scoring import Scorer
 from nascout.run.value_file import ValueFile
-from nascout.score.card import Card
-from nascout.score.composite import Composite
 from nascout.score.evaluate import resolve
-from nascout.space import Architecture, Space
-from nascout.train import Stopped
+from nascout.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +94,7 @@ def correlate(
         >>> found = correlate("nasbench201", "nasbench201.csv")              # doctest: +SKIP
         >>> found.frame[["score", "spearman", "kendall_top10"]]              # doctest: +SKIP
     """
-    _check(sample=sample, seeds=seeds, jobs=jobs)
+    check_counts(sample=sample, seeds=seeds, jobs=jobs)
     table = _benchmark(benchmark, space)
     frame = table.read(path)
     column = table.judged_by(frame, accuracy)
@@ -109,15 +105,18 @@ def correlate(
     rows = _sampled(frame, column, sample, seed)
     architectures = [built.parse(text) for text in rows["architecture"]]
     scorer = Scorer(*loaded.batch(batch), seeds, checked_device(device))
-    identity = _identity(table, frame, built, loaded) | {"batch": batch, "seeds": seeds}
+    content = content_digest(list(frame["architecture"]))
+    config = {
+        "benchmark": {"name": table.name, "rows": content},
+        **identity(built, loaded, batch=batch, seeds=seeds),
+        "seed": seed,
+    }
     folder = Path(out)
     with locked(folder), suitable_threads(loaded.input_shape):
-        file = ValueFile(folder / VALUES, identity | {"seed": seed})
-        rows.insert(1, "digest", [network_digest(one) for one in architectures])
-        distinct: dict[str, Architecture] = {}
-        for digest, architecture in zip(rows["digest"], architectures, strict=True):
-            distinct.setdefault(digest, architecture)  # the first, however the sample grows
-        _score(distinct, _singles(wanted), scorer, file, jobs, progress)
+        file = ValueFile(folder / VALUES, config)
+        digests = score_networks(architectures, wanted, scorer, file, jobs=jobs, progress=progress)
+        rows.insert(1, "digest", digests)
+        distinct = len(set(digests))
         truth = frame[column].dropna().to_numpy(float)
         found = assemble(
             rows[["architecture", "digest"]].assign(accuracy=rows[column]),
@@ -130,19 +129,13 @@ def correlate(
             summary={
                 "benchmark": f"{table.name}, {len(frame):,} rows of {Path(path).name}",
                 "accuracy": column,
-                "sample": f"{len(rows):,} rows, {len(distinct):,} distinct networks, seed {seed}",
+                "sample": f"{len(rows):,} rows, {distinct:,} distinct networks, seed {seed}",
                 "space": _words(built),
                 "scored on": f"{batch} images of {loaded.name}, {seeds} initialisation(s)",
             },
         )
         found.save(folder)
     return found
-
-
-def _check(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise ConfigError(f"{name} = {count}", "Give at least 1.")
 
 
 def _benchmark(benchmark: str | TableBenchmark, space: str | None) -> TableBenchmark:
@@ -161,44 +154,5 @@ def _sampled(frame: pd.DataFrame, column: str, sample: int, seed: int) -> pd.Dat
     return rows
 
 
-def _identity(
-    table: TableBenchmark, frame: pd.DataFrame, space: Space, data: Data
-) -> dict[str, Any]:
-    """What decides which networks are scored and how, besides numbers."""
-    return {
-        "benchmark": {"name": table.name, "rows": content_digest(list(frame["architecture"]))},
-        "space": {"name": space.name, **space.parameters()},
-        "data": {"name": data.name, "digest": data.digest},
-    }
-
-
 def _words(space: Space) -> str:
     return f"{space.name} ({', '.join(f'{k} = {v}' for k, v in space.parameters().items())})"
-
-
-def _singles(wanted: Sequence[Card | Composite]) -> list[str]:
-    """The scores to compute: composites are made of others."""
-    parts = (one.cards if isinstance(one, Composite) else (one,) for one in wanted)
-    return list(dict.fromkeys(card.name for cards in parts for card in cards))
-
-
-def _score(
-    architectures: Mapping[str, Architecture],
-    names: Sequence[str],
-    scorer: Scorer,
-    file: ValueFile,
-    jobs: int,
-    progress: bool,
-) -> None:
-    """Score under signals; a first one lets what is running finish."""
-    done = sum(set(names) <= file.known.get(digest, {}).keys() for digest in architectures)
-    bar = progress_bar("score", len(architectures), done, show=progress)
-    with graceful() as stopper, bar as advance:
-        try:
-            score_all(
-                architectures, names, scorer, file, jobs=jobs, advance=advance, should_stop=stopper
-            )
-        except Stopped:
-            raise Interrupted(
-                stopper.signum, f"{file.path} is kept; run the same command again to go on."
-            ) from None

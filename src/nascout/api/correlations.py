@@ -22,7 +22,7 @@ from nascout.score.composite import Composite
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Correlations", "assemble"]
+__all__ = ["Correlations", "assemble", "columns"]
 
 Known = Mapping[str, Mapping[str, Score]]
 
@@ -99,7 +99,7 @@ def assemble(
         summary: how it was made; what can only be counted here is added.
     """
     values = rows[rows["accuracy"].notna()].reset_index(drop=True)
-    values = values.assign(**_columns([known[digest] for digest in values["digest"]], wanted))
+    values = values.assign(**columns([known[digest] for digest in values["digest"]], wanted))
     better = {one.name: one.higher_is_better for one in wanted}
     worth = {name: values[name].to_numpy() * (1 if up else -1) for name, up in better.items()}
     truth = values["accuracy"].to_numpy(float)
@@ -121,10 +121,10 @@ def _parts(one: Card | Composite) -> tuple[Card, ...]:
     return one.cards if isinstance(one, Composite) else (one,)
 
 
-def _columns(
+def columns(
     scored: Sequence[Mapping[str, Score]], wanted: Sequence[Card | Composite]
 ) -> dict[str, Any]:
-    """The values of each score, NaN where it failed."""
+    """The values of each score, NaN where it failed; a composite is joined over all of them."""
 
     def column(name: str) -> list[float]:
         found = (scores[name] for scores in scored)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nascout.errors import GraphError, UnsupportedNetwork
 from nascout.graph import Graph
@@ -12,7 +17,7 @@ from nascout.network.draw_weights import uniform_weight
 from nascout.network.lowering import lower
 from nascout.space import Architecture
 
-__all__ = ["Network", "build", "initialise"]
+__all__ = ["Network", "build", "initialise", "initialise_node", "undrawn"]
 
 
 class Network(nn.Module):
@@ -87,6 +92,30 @@ class Network(nn.Module):
         return outputs if len(outputs) > 1 else outputs[0]
 
 
+@contextmanager
+def undrawn(seed: int) -> Iterator[None]:
+    """Modules made meanwhile do not draw the matrices that :func:`initialise` will replace.
+
+    What else they draw depends on ``seed``; the global generator is left as found.
+    """
+    with torch.random.fork_rng(devices=[]), _Undrawn():
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+class _Undrawn(TorchFunctionMode):
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func in (Tensor.uniform_, Tensor.normal_) and args[0].dim() > 1:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def initialise(net: Network, seed: int) -> None:
     """Draw every weight from ``(seed, key, shape)``; normalisations start at one and zero.
 
@@ -95,8 +124,14 @@ def initialise(net: Network, seed: int) -> None:
     generator.
     """
     for node, module in zip(net.graph, net.node_modules(), strict=True):
-        for path, part in module.named_modules() if module is not None else ():
-            _initialise_part(part, seed, f"{node.key}.{path}." if path else f"{node.key}.")
+        if module is not None:
+            initialise_node(module, node.key, seed)
+
+
+def initialise_node(module: nn.Module, key: str, seed: int) -> None:
+    """Draw the weights of one node's module, as :func:`initialise` does."""
+    for path, part in module.named_modules():
+        _initialise_part(part, seed, f"{key}.{path}." if path else f"{key}.")
 
 
 def _initialise_part(part: nn.Module, seed: int, prefix: str) -> None:
@@ -143,9 +178,7 @@ def build(
             f"cannot build a {type(architecture).__name__}",
             "Pass an Architecture (space.parse(text), space.sample(rng)) or a Graph.",
         )
-    # Modules draw weights of their own as they are made; `initialise` replaces them.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with undrawn(seed):
         net = Network(graph)
     initialise(net, seed)
     return _moved(net, torch.device(device), dtype)

@@ -18,7 +18,7 @@ from nascout.search import STRATEGIES, Strategy
 from nascout.space import SPACES, Space
 from nascout.train import Recipe, recipes
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "fitted", "make_plan"]
 
 BATCH = 128
 
@@ -79,7 +79,7 @@ def make_plan(config: SearchConfig, data: Data, space: Space | None = None) -> P
     """
     cards, objectives = _goals(config)
     return Plan(
-        _fitting(space, data, config.space_options) if space else _make_space(config, data),
+        fitted(space, data, config.space_options) if space else _make_space(config, data),
         _make_strategy(config, objectives),
         cards,
         tuple(Constraint.parse(text) for text in config.constraints),
@@ -99,7 +99,12 @@ def _make_space(config: SearchConfig, data: Data) -> Space:
     return make_record(f"space {config.space}", kind, options | dict(config.space_options))
 
 
-def _fitting(space: Space, data: Data, options: Mapping[str, Any]) -> Space:
+def fitted(space: Space, data: Data, options: Mapping[str, Any]) -> Space:
+    """``space``, if it is one for ``data``; it is made already, so it takes no ``options``.
+
+    Raises:
+        ConfigError: options, or other classes or sizes than the data's.
+    """
     if options:
         raise ConfigError(
             f"space options ({', '.join(options)}) beside a space that is already made",

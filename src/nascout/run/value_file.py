@@ -6,7 +6,7 @@ import errno
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,15 @@ __all__ = ["ValueFile"]
 
 
 class ValueFile:
-    """What is known of each network, by digest and score.
+    """What is known of each network, by digest and score, and which notation means which network.
 
-    The first line is the configuration; every other line is one network's new scores with a
-    checksum. A last line without its end was cut off by a kill and is dropped. One process may
-    write at a time; hold the folder's lock.
+    The first line is the configuration; every other line is one network's new scores, or digests
+    of notations, with a checksum. A last line without its end was cut off by a kill and is
+    dropped. One process may write at a time; hold the folder's lock.
+
+    Attributes:
+        known: scores by digest and name.
+        digests: by notation.
 
     Args:
         path: the file; it is made if there is none.
@@ -37,20 +41,34 @@ class ValueFile:
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
         self.known: dict[str, dict[str, Score]] = {}
+        self.digests: dict[str, str] = {}
         lines = self._whole_lines()
         if not lines:
-            self._append(config)
+            self._append([config])
             return
         check_same(self._read(lines[0], 1), config)
         for number, line in enumerate(lines[1:], 2):
             content = self._read(line, number)
+            if "digests" in content:
+                self.digests |= content["digests"]
+                continue
             scores = {name: _score(name, given) for name, given in content["scores"].items()}
             self.known.setdefault(content["digest"], {}).update(scores)
 
-    def add(self, digest: str, scores: Mapping[str, Score]) -> None:
-        """Write scores of the network with this digest; they are on the disk when this returns."""
-        self._append({"digest": digest, "scores": {n: _content(s) for n, s in scores.items()}})
-        self.known.setdefault(digest, {}).update(scores)
+    def add_scores(self, found: Iterable[tuple[str, Mapping[str, Score]]]) -> None:
+        """Write scores, each network's with its digest; they are on the disk when this returns."""
+        pairs = list(found)
+        self._append(
+            {"digest": digest, "scores": {n: _content(s) for n, s in scores.items()}}
+            for digest, scores in pairs
+        )
+        for digest, scores in pairs:
+            self.known.setdefault(digest, {}).update(scores)
+
+    def add_digests(self, digests: Mapping[str, str]) -> None:
+        """Write digests by notation; they are on the disk when this returns."""
+        self._append([{"digests": dict(digests)}])
+        self.digests |= digests
 
     def _whole_lines(self) -> list[bytes]:
         """The lines that were written to their end; what follows them is cut off the file."""
@@ -63,11 +81,12 @@ class ValueFile:
             raise self._refused(error) from error
         return content[:end].splitlines()
 
-    def _append(self, content: Mapping[str, Any]) -> None:
-        line = json.dumps({"checksum": content_digest(content), "content": content})
+    def _append(self, contents: Iterable[Mapping[str, Any]]) -> None:
+        """One line per content, all with one wait for the disk."""
+        lines = [json.dumps({"checksum": content_digest(c), "content": c}) for c in contents]
         try:
             with self.path.open("ab") as file:
-                file.write(line.encode() + b"\n")
+                file.write("".join(f"{line}\n" for line in lines).encode())
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

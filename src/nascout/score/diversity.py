@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from torch import Tensor, nn
 
+from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph
 from nascout.score.card import score
-from nascout.score.independence import spectra
+from nascout.score.independence import NO_NONLINEARITY, spectra, spectra_of_graphs
 from nascout.score.inputs import Inputs
+from nascout.score.population import alike
 
 __all__ = ["diversity", "entropy"]
+
+
+@alike
+def diversities(
+    graphs: Sequence[Graph],
+    x: Inputs | None,
+    y: Tensor | None = None,
+    *,
+    seed: int,
+    memory: int,
+) -> Iterator[float | UnsupportedNetwork]:
+    """:func:`diversity` of many graphs; see :class:`nascout.score.card.AtOnce`."""
+    for found in spectra_of_graphs(graphs, x, seed=seed, memory=memory):
+        yield entropy(found[-1]) if found else NO_NONLINEARITY
 
 
 @score(
@@ -16,6 +35,7 @@ __all__ = ["diversity", "entropy"]
     needs="network",
     applies="networks with a pointwise nonlinearity or a recurrent layer",
     invariances=("batch order", "input scale", "output scale"),
+    at_once=diversities,
 )
 def diversity(net: nn.Module, x: Inputs | None = None, *, seed: int = 0) -> float:
     """Entropy of the last layer's spectrum on random inputs: log of how many directions it uses.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nascout.errors import UnsupportedNetwork
 from nascout.score.card import score
+from nascout.score.graph_gradients import from_inputs
 from nascout.score.inputs import Inputs, samples
 from nascout.score.jacob_cov import correlations
 from nascout.score.jacobian import input_jacobian
@@ -15,6 +16,12 @@ __all__ = ["class_score", "epe_nas"]
 
 K = 1e-5  # the paper's, against correlations of zero
 MANY = 100  # classes; with more, the classes are compared
+
+
+def _total(rows: Tensor, output: Tensor, y: Tensor) -> float:
+    """The score from the rows (n, D) of the Jacobian."""
+    _check_labels(y, len(rows))
+    return class_score(rows, y.to(rows.device), output.shape[-1])
 
 
 @score(
@@ -28,6 +35,7 @@ MANY = 100  # classes; with more, the classes are compared
     "makes the score so",
     batch=256,
     invariances=("batch order", "output scale", "label names"),
+    at_once=from_inputs(_total),
 )
 def epe_nas(net: nn.Module, x: Inputs, y: Tensor, *, classes: int | None = None) -> float:
     """Per class, the sum of log(|correlation| + 1e-5) over all pairs of its samples' Jacobians.
@@ -56,13 +64,17 @@ def epe_nas(net: nn.Module, x: Inputs, y: Tensor, *, classes: int | None = None)
         >>> round(epe_nas(net, x, y) / 8e-5, 3)  # 2 classes, 4 pairs each, log(1 + 1e-5)
         1.0
     """
-    if y.shape != (samples(x),):
-        raise UnsupportedNetwork(
-            f"labels {tuple(y.shape)} are not one per sample",
-            f"Give one class index for each of the {samples(x)} samples.",
-        )
+    _check_labels(y, samples(x))
     rows, output = input_jacobian(net, x)
     return class_score(rows, y.to(rows.device), classes or output.shape[-1])
+
+
+def _check_labels(y: Tensor, n: int) -> None:
+    if y.shape != (n,):
+        raise UnsupportedNetwork(
+            f"labels {tuple(y.shape)} are not one per sample",
+            f"Give one class index for each of the {n} samples.",
+        )
 
 
 def class_score(rows: Tensor, y: Tensor, classes: int) -> float:

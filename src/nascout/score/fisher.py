@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,12 +10,25 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
+from nascout.graph.ops import Conv2d, DepthwiseConv2d, Linear
 from nascout.score.card import score
 from nascout.score.channels import CHANNELS
 from nascout.score.gradients import class_loss, differentiable
+from nascout.score.graph_gradients import Gradient, from_outputs
 from nascout.score.inputs import Inputs, samples
 
 __all__ = ["fisher"]
+
+
+def _channels(slope: Tensor) -> float:
+    """Sum over channels of half the mean square over samples; slope: (n, channels)."""
+    return float(slope.double().square().mean(0).sum()) / 2
+
+
+def _total(layers: Sequence[Gradient]) -> float:
+    """The score from the layers' outputs a and their gradients; of a channel, Σ a · ∂L/∂a."""
+    products = (layer.tensor * layer.slope for layer in layers)
+    return sum(_channels(p.flatten(2).sum(2) if p.dim() > 2 else p) for p in products)
 
 
 @score(
@@ -28,6 +41,7 @@ __all__ = ["fisher"]
     deviations="each channel counts once (released=False)",
     batch=64,
     invariances=("batch order",),
+    at_once=from_outputs((Conv2d, DepthwiseConv2d, Linear), _total),
 )
 def fisher(net: nn.Module, x: Inputs, y: Tensor, *, released: bool = False) -> float:
     """Sum over channels of ½ mean over samples of (Σ a · ∂L/∂a)², Σ over a channel's positions.
@@ -64,7 +78,7 @@ def fisher(net: nn.Module, x: Inputs, y: Tensor, *, released: bool = False) -> f
     if found and loss.requires_grad:
         slopes = torch.autograd.grad(loss, found, allow_unused=True)
     terms = [
-        float(slope.double().square().mean(0).sum()) / 2 * (weights if released else 1)
+        _channels(slope) * (weights if released else 1)
         for slope, (_, weights) in zip(slopes, gates.found, strict=False)
         if slope is not None
     ]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.gradients import class_loss, differentiable, weight_gradients
+from nascout.score.graph_gradients import from_weights
 from nascout.score.inputs import Inputs
 
 __all__ = ["grad_norm"]
+
+
+def _total(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """The score from the weights and their gradients."""
+    return sum(float(gradient.double().norm()) for _, gradient in pairs)
 
 
 @score(
@@ -20,6 +28,7 @@ __all__ = ["grad_norm"]
     applies="classifiers with weights",
     batch=64,
     invariances=("batch order",),
+    at_once=from_weights(_total),
 )
 def grad_norm(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """Sum over the weights W of ‖∂L/∂W‖₂, L the batch's mean cross-entropy.
@@ -45,4 +54,4 @@ def grad_norm(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """
     with differentiable(net):
         pairs = weight_gradients(net, class_loss(net, x, y))
-    return sum(float(gradient.double().norm()) for _, gradient in pairs)
+    return _total(pairs)

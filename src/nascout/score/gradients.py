@@ -15,7 +15,7 @@ from nascout.score.outputs import first_output
 from nascout.score.untouched import untouched
 from nascout.score.weights import weights
 
-__all__ = ["class_loss", "differentiable", "weight_gradients"]
+__all__ = ["class_loss", "differentiable", "logits_loss", "weight_gradients"]
 
 
 @contextmanager
@@ -39,7 +39,11 @@ def class_loss(net: nn.Module, x: Inputs, y: Tensor) -> Tensor:
     Raises:
         UnsupportedNetwork: outputs that are no logits for these labels.
     """
-    logits = first_output(call(net, x), samples(x))
+    return logits_loss(first_output(call(net, x), samples(x)), y)
+
+
+def logits_loss(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy; arguments and errors as for :func:`class_loss`."""
     if logits.dim() < 2 or logits.shape[:-1] != y.shape:
         raise UnsupportedNetwork(
             f"outputs {tuple(logits.shape)} are no logits for labels {tuple(y.shape)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any, Final
 
@@ -11,14 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph
+from nascout.graph.gates import Sigmoid, SiLU
+from nascout.graph.ops import ReLU
 from nascout.score.card import score
 from nascout.score.channels import CHANNELS
 from nascout.score.example_inputs import made_inputs
 from nascout.score.inputs import Inputs, each, samples, tensors
 from nascout.score.live_inputs import live_inputs
 from nascout.score.nonlinearities import hidden_states, is_nonlinear
+from nascout.score.population import alike, readings
 
-__all__ = ["independence", "independent_channels", "spectra", "spectrum"]
+__all__ = ["independence", "independent_channels", "spectra", "spectra_of_graphs", "spectrum"]
 
 # An eigenvalue below this share of the largest is what rounding makes of zero, and so is a
 # deviation below CONSTANT of the largest value.
@@ -27,6 +32,24 @@ CONSTANT: Final = 1e-5
 # Samples and positions of the noise, at least; but no fewer samples than FEWEST.
 OBSERVATIONS: Final = 8192
 FEWEST: Final = 16
+NONLINEAR: Final = (ReLU, Sigmoid, SiLU)
+NO_NONLINEARITY: Final = UnsupportedNetwork(
+    "the graph has no nonlinearity", "Choose another score (nascout scores)."
+)
+
+
+@alike
+def independences(
+    graphs: Sequence[Graph],
+    x: Inputs | None,
+    y: Tensor | None = None,
+    *,
+    seed: int,
+    memory: int,
+) -> Iterator[float | UnsupportedNetwork]:
+    """:func:`independence` of many graphs; see :class:`nascout.score.card.AtOnce`."""
+    for found in spectra_of_graphs(graphs, x, seed=seed, memory=memory):
+        yield sum(map(independent_channels, found)) if found else NO_NONLINEARITY
 
 
 @score(
@@ -34,6 +57,7 @@ FEWEST: Final = 16
     needs="network",
     applies="networks with a pointwise nonlinearity or a recurrent layer",
     invariances=("batch order", "input scale", "output scale"),
+    at_once=independences,
 )
 def independence(net: nn.Module, x: Inputs | None = None, *, seed: int = 0) -> float:
     """Sum over layers of the channels that vary independently of the others, on random inputs.
@@ -114,6 +138,28 @@ def spectra(net: nn.Module, x: Inputs | None = None, seed: int = 0) -> list[Tens
             activation=is_nonlinear,
             hidden=hidden_states,
         )
+    return _placed(layers)
+
+
+def spectra_of_graphs(
+    graphs: Sequence[Graph], x: Inputs | None, *, seed: int, memory: int
+) -> Iterator[list[Tensor]]:
+    """:func:`spectra` of every ``build(graph, seed)``; empty for one without a nonlinearity."""
+    if not graphs:
+        return
+    shapes = [graphs[0].shapes[index] for index in graphs[0].inputs]
+    noise = _noise(tuple(torch.empty(1, *shape) for shape in shapes) if x is None else x, seed=0)
+    layers = readings(graphs, tensors(noise), NONLINEAR, _read, seed=seed, memory=memory)
+    yield from map(_placed, layers)
+
+
+def _read(z: Tensor) -> tuple[bool, Tensor]:
+    observed = z.movedim(1, -1).flatten(0, -2)
+    return len(observed) > len(z), spectrum(observed)
+
+
+def _placed(layers: Sequence[tuple[bool, Tensor]]) -> list[Tensor]:
+    """The spectra of layers with positions; all, if there is none."""
     placed = [found for has_positions, found in layers if has_positions]
     return placed or [found for _, found in layers]
 

@@ -8,12 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from nascout.score.card import score
+from nascout.score.graph_gradients import from_inputs
 from nascout.score.inputs import Inputs
 from nascout.score.jacobian import input_jacobian
 
 __all__ = ["correlations", "jacob_cov", "spectrum_score"]
 
 K = 1e-5  # the paper's, against eigenvalues of zero
+
+
+def _total(rows: Tensor, *_: Tensor) -> float:
+    """The score from the rows (n, D) of the Jacobian."""
+    return spectrum_score(correlations(rows))
 
 
 @score(
@@ -25,6 +31,7 @@ K = 1e-5  # the paper's, against eigenvalues of zero
     deviations="from the released code: a symmetric eigensolver; no error becomes a number",
     batch=256,
     invariances=("batch order", "output scale"),
+    at_once=from_inputs(_total),
 )
 def jacob_cov(net: nn.Module, x: Inputs) -> float:
     """Minus the sum of log(v + k) + 1/(v + k) over the eigenvalues v of the Jacobian's correlation.
@@ -50,8 +57,7 @@ def jacob_cov(net: nn.Module, x: Inputs) -> float:
         >>> round(jacob_cov(net, x) / expected, 6)
         1.0
     """
-    rows, _ = input_jacobian(net, x)
-    return spectrum_score(correlations(rows))
+    return _total(input_jacobian(net, x)[0])
 
 
 def correlations(rows: Tensor) -> Tensor:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.distance_correlation import distance_correlations
+from nascout.score.graph_gradients import from_inputs
 from nascout.score.inputs import Inputs
 from nascout.score.jacob_cov import spectrum_score
 from nascout.score.jacobian import input_jacobian
 
 __all__ = ["jacob_dcor"]
+
+
+def _total(rows: Tensor, *_: Tensor, coordinates: int = 1024, squared: bool = False) -> float:
+    """The score from the rows (n, D) of the Jacobian."""
+    stride = -(-rows.shape[1] // coordinates)
+    matrix = distance_correlations(rows[:, ::stride])
+    return spectrum_score(matrix.square() if squared else matrix)
 
 
 @score(
@@ -22,6 +30,7 @@ __all__ = ["jacob_dcor"]
     deviations="not from a paper; of more than 1024 input values per sample, every k-th is read",
     batch=256,
     invariances=("batch order", "output scale"),
+    at_once=from_inputs(_total),
 )
 def jacob_dcor(
     net: nn.Module, x: Inputs, *, coordinates: int = 1024, squared: bool = False
@@ -52,7 +61,4 @@ def jacob_dcor(
         >>> jacob_dcor(net, torch.eye(3, 9)) <= -3
         True
     """
-    rows, _ = input_jacobian(net, x)
-    stride = -(-rows.shape[1] // coordinates)
-    matrix = distance_correlations(rows[:, ::stride])
-    return spectrum_score(matrix.square() if squared else matrix)
+    return _total(input_jacobian(net, x)[0], coordinates=coordinates, squared=squared)

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import numpy as np
 from torch import Tensor, nn
 
+from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph
+from nascout.graph.ops import ReLU
 from nascout.score.card import score
-from nascout.score.inputs import Inputs, each, samples
+from nascout.score.inputs import Inputs, each, samples, tensors
 from nascout.score.live_inputs import live_inputs, units
+from nascout.score.population import alike, readings
 
 __all__ = ["linear_regions"]
 
+# Samples that run at once.
+CHUNK: Final = 1000
+
 Codes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@alike
+def numbers(
+    graphs: Sequence[Graph],
+    x: Inputs | None,
+    y: Tensor | None = None,
+    *,
+    seed: int,
+    memory: int,
+) -> Iterator[float | UnsupportedNetwork]:
+    """:func:`linear_regions` of many graphs; see :class:`nascout.score.card.AtOnce`."""
+    parts = [] if x is None else [tensors(part) for part in _parts(x, CHUNK)]
+    runs = [
+        readings(graphs, part, (ReLU,), _packed(len(part[0])), seed=seed, memory=memory)
+        for part in parts
+    ]
+    for codes in zip(*runs, strict=True):
+        yield _count(codes) if codes[0] else UnsupportedNetwork("no ReLU", "Use another score.")
 
 
 @score(
@@ -27,8 +53,9 @@ Codes = np.ndarray[Any, np.dtype[np.uint8]]
     "those on other than images count; the weights are not drawn anew; one set of weights",
     batch=3000,
     invariances=("output scale",),
+    at_once=numbers,
 )
-def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = 1000) -> float:
+def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = CHUNK) -> float:
     """The number of distinct patterns of active ReLUs among the samples (1 to n).
 
     Two samples with one pattern lie in one region on which a network of ReLUs is linear. The
@@ -52,19 +79,27 @@ def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = 1000) -> float:
         >>> linear_regions(net, torch.tensor([[1.0, -1.0], [2.0, -3.0], [1.0, 1.0]]))
         2.0
     """
-    patterns: set[bytes] = set()
+    return _count(live_inputs(net, part, _packed(samples(part))) for part in _parts(x, chunk))
+
+
+def _parts(x: Inputs, chunk: int) -> Iterator[Inputs]:
     for start in range(0, samples(x), chunk):
-        part = _part(x, start, start + chunk)
-        codes = live_inputs(net, part, _packed(samples(part)))
+        yield _part(x, start, start + chunk)
+
+
+def _part(x: Inputs, start: int, stop: int) -> Inputs:
+    return each(lambda t: t[start:stop], x)
+
+
+def _count(parts: Iterable[Sequence[Codes | None]]) -> float:
+    """Distinct rows of the layers' codes side by side, over all parts of the batch."""
+    patterns: set[bytes] = set()
+    for codes in parts:
         known = [code for code in codes if code is not None]
         if len(known) < len(codes):
             return math.nan
         patterns.update(row.tobytes() for row in np.concatenate(known, axis=1))
     return float(len(patterns))
-
-
-def _part(x: Inputs, start: int, stop: int) -> Inputs:
-    return each(lambda t: t[start:stop], x)
 
 
 def _packed(n: int) -> Callable[[Tensor], Codes | None]:

@@ -3,15 +3,52 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph
+from nascout.graph.ops import ReLU
 from nascout.score.card import score
-from nascout.score.inputs import Inputs, samples
+from nascout.score.inputs import Inputs, samples, tensors
 from nascout.score.live_inputs import live_inputs, units
+from nascout.score.population import alike, readings
 
-__all__ = ["agreement", "log_det", "naswot"]
+__all__ = ["agreement", "log_det", "naswot", "naswots"]
+
+
+@alike
+def naswots(
+    graphs: Sequence[Graph],
+    x: Inputs | None,
+    y: Tensor | None = None,
+    *,
+    seed: int,
+    memory: int,
+) -> Iterator[float | UnsupportedNetwork]:
+    """:func:`naswot` of many graphs; see :class:`nascout.score.card.AtOnce`.
+
+    The kernel of a ReLU's input is computed once, however many ReLUs and networks read it.
+    """
+    batch = tensors(x) if x is not None else []
+    kernels = readings(
+        graphs, batch, (ReLU,), _positive_agreement, seed=seed, memory=memory, output=True
+    )
+    for found in kernels:
+        if found:
+            yield log_det(torch.stack(found).sum(0))
+        else:
+            yield UnsupportedNetwork("no ReLU", "Choose another score (nascout scores).")
+
+
+def _positive_agreement(z: Tensor) -> Tensor:
+    """The agreement of the units of a ReLU's output: those that are zero, and the others."""
+    # Channels last, as the tensor lies in memory; which unit is which does not count. A change of
+    # type to bool is the quickest way to tell what is zero.
+    code = (z.permute(0, 2, 3, 1) if z.dim() == 4 else z).to(torch.bool)
+    return agreement(code.reshape(len(z), -1))
 
 
 @score(
@@ -22,6 +59,7 @@ __all__ = ["agreement", "log_det", "naswot"]
     deviations="dead ReLUs are found in the autograd graph; each ReLU counts once (released=False)",
     batch=128,
     invariances=("batch order", "output scale"),
+    at_once=naswots,
 )
 def naswot(net: nn.Module, x: Inputs, *, released: bool = False) -> float:
     """log |det K|, where K counts, over all ReLUs, the units on which two inputs agree (eq. 2).
@@ -70,12 +108,22 @@ def agreement(code: Tensor) -> Tensor:
     >>> agreement(torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0]]).bool()).tolist()
     [[4.0, 2.0], [2.0, 4.0]]
     """
-    # Sums of ±1 are integers, exact in float32 up to 2^24 units at a time.
-    signs = code.float().mul_(2).sub_(1)
+    # With c of zeros and ones, c·c counts what both have; the diagonal, what each has.
+    both = _inner_products(code)
+    own = both.diagonal()
+    return 2 * both - own[:, None] - own + code.shape[1]
+
+
+def _inner_products(code: Tensor) -> Tensor:
+    """(n, n) float64 products of the rows of (n, units) zeros and ones, exact."""
+    if code.device.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        bytes_ = code.view(torch.int8)
+        return torch._int_mm(bytes_, bytes_.T).double()
+    # Sums of ones are exact in float32 up to 2^24 units at a time.
     products = torch.zeros((len(code), len(code)), dtype=torch.float64)
-    for part in torch.split(signs, 2**24, dim=1):
+    for part in torch.split(code.float(), 2**24, dim=1):
         products += (part @ part.T).cpu()
-    return (products + code.shape[1]) / 2
+    return products
 
 
 def log_det(kernel: Tensor) -> float:

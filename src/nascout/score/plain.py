@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.gradients import class_loss, differentiable, weight_gradients
+from nascout.score.graph_gradients import from_weights
 from nascout.score.inputs import Inputs
 
 __all__ = ["plain"]
+
+
+def _total(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """The score from the weights and their gradients."""
+    products = (weight.detach().double() * gradient for weight, gradient in pairs)
+    return sum(float(product.sum()) for product in products)
 
 
 @score(
@@ -20,6 +29,7 @@ __all__ = ["plain"]
     applies="classifiers with weights; blind to those that a normalisation follows",
     batch=64,
     invariances=("batch order",),
+    at_once=from_weights(_total),
 )
 def plain(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """Sum over all weights of W · ∂L/∂W, with its sign; L the batch's mean cross-entropy.
@@ -46,5 +56,4 @@ def plain(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """
     with differentiable(net):
         pairs = weight_gradients(net, class_loss(net, x, y))
-    products = (weight.detach().double() * gradient for weight, gradient in pairs)
-    return sum(float(product.sum()) for product in products)
+    return _total(pairs)

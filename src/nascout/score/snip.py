@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from nascout.score.card import score
 from nascout.score.gradients import class_loss, differentiable, weight_gradients
+from nascout.score.graph_gradients import from_weights
 from nascout.score.inputs import Inputs
 
 __all__ = ["snip"]
+
+
+def _total(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """The score from the weights and their gradients."""
+    products = (weight.detach().double() * gradient for weight, gradient in pairs)
+    return sum(float(product.abs().sum()) for product in products)
 
 
 @score(
@@ -20,6 +29,7 @@ __all__ = ["snip"]
     deviations="summed over the network and not normalised, as in arXiv:2101.08134",
     batch=64,
     invariances=("batch order",),
+    at_once=from_weights(_total),
 )
 def snip(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """Sum over all weights of |W · ∂L/∂W|, L the batch's mean cross-entropy.
@@ -45,5 +55,4 @@ def snip(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """
     with differentiable(net):
         pairs = weight_gradients(net, class_loss(net, x, y))
-    products = (weight.detach().double() * gradient for weight, gradient in pairs)
-    return sum(float(product.abs().sum()) for product in products)
+    return _total(pairs)

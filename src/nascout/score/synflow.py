@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Final
 
@@ -13,10 +13,15 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph, Node
+from nascout.graph.ops import BatchNorm, Identity
+from nascout.network.population import Population
 from nascout.score.card import score
 from nascout.score.example_inputs import made_inputs
+from nascout.score.flow import is_homogeneous, with_flow
 from nascout.score.inputs import Inputs, each, tensors
 from nascout.score.outputs import first_output
+from nascout.score.population import alike, chunks
 from nascout.score.untouched import untouched
 from nascout.score.weights import weights
 
@@ -30,6 +35,49 @@ NORMALISATIONS: Final[frozenset[Callable[..., Any]]] = frozenset(
     ]
 )
 
+# What stands for a one in float32, and which outputs it is precise for.
+UNIT: Final = 1e-30
+RANGE: Final = (1e-6, 1e60)
+OUT_OF_RANGE: Final = UnsupportedNetwork("beyond float32", "Score it by itself, in float64.")
+
+
+@alike
+def synflows(
+    graphs: Sequence[Graph],
+    x: Inputs | None,
+    y: Tensor | None = None,
+    *,
+    seed: int,
+    memory: int,
+) -> Iterator[float | UnsupportedNetwork]:
+    """:func:`synflow` of many graphs, without a backward pass.
+
+    See :mod:`nascout.score.flow`: what networks have in common is computed once.
+    """
+    simple = graphs and all(map(is_homogeneous, graphs))
+    unit, dtype = (UNIT, torch.float32) if simple else (1.0, torch.float64)
+    device = torch.device("cpu") if x is None else tensors(x)[0].device
+    shapes = [graphs[0].shapes[index] for index in graphs[0].inputs] if graphs else []
+    batch = [torch.zeros(2, *shape, dtype=dtype, device=device) for shape in shapes]
+    for pair in batch:
+        pair[0] = unit  # a sample of ones, and no flow into it
+    population = Population(seed, device, dtype, wrap=with_flow(unit))
+    with torch.no_grad():
+        for _, merged in chunks([_without_normalisations(g) for g in graphs], batch, memory):
+            for output, *_ in population(merged, batch):
+                value, flow = (output.double().flatten(1).sum(1) / unit).tolist()
+                inside = dtype is torch.float64 or RANGE[0] < value < RANGE[1]
+                yield flow if inside else OUT_OF_RANGE
+
+
+def _without_normalisations(graph: Graph) -> Graph:
+    nodes = (Node(Identity(), n.inputs, n.key) if _is_norm(n) else n for n in graph)
+    return Graph(tuple(nodes), graph.outputs)
+
+
+def _is_norm(node: Node) -> bool:
+    return isinstance(node.op, BatchNorm)
+
 
 @score(
     "synflow",
@@ -38,6 +86,7 @@ NORMALISATIONS: Final[frozenset[Callable[..., Any]]] = frozenset(
     gradients=True,
     applies="any network; a foreign module needs a batch x for its input's size",
     deviations="normalisations are left out (bn=False), as in arXiv:2101.08134",
+    at_once=synflows,
 )
 def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> float:
     """Sum over all weights of |W · ∂R/∂W|, R the sum of outputs for ones, all weights absolute.

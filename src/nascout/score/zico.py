@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from nascout.errors import ConfigError
+from nascout.graph import Graph
 from nascout.score.card import score
 from nascout.score.gradients import class_loss, differentiable, weight_gradients
+from nascout.score.graph_gradients import GraphGradients, of_each
 from nascout.score.inputs import Inputs, each, samples
 
 __all__ = ["zico"]
+
+BATCHES = 2
+
+
+def _of_graph(run: GraphGradients, graph: Graph, x: Sequence[Tensor], y: Tensor) -> float:
+    """The score of one graph from two batches."""
+    _check(len(y), BATCHES)
+    inputs = zip(*(t.tensor_split(BATCHES) for t in x), strict=True)
+    parts = zip(inputs, y.tensor_split(BATCHES), strict=True)
+    columns = zip(*(run.by_weights(graph, *part) for part in parts), strict=True)
+    return _steadiness(torch.stack([slope for _, slope in column]) for column in columns)
 
 
 @score(
@@ -24,8 +38,9 @@ __all__ = ["zico"]
     applies="classifiers with weights",
     deviations="NaN, not 0, where no gradient differs between the batches",
     batch=256,
+    at_once=of_each(_of_graph),
 )
-def zico(net: nn.Module, x: Inputs, y: Tensor, *, batches: int = 2) -> float:
+def zico(net: nn.Module, x: Inputs, y: Tensor, *, batches: int = BATCHES) -> float:
     """Sum over tensors of log Σ mean|g| / std(g): moments over batches, Σ over a tensor's weights.
 
     g is a weight's gradient of a batch's mean cross-entropy. The mean is of its absolute value; the
@@ -56,24 +71,32 @@ def zico(net: nn.Module, x: Inputs, y: Tensor, *, batches: int = 2) -> float:
         >>> math.exp(zico(net, torch.tensor([[1.0], [2.0]]), torch.tensor([0, 0])))
         6.0
     """
-    if batches < 2 or samples(x) < batches:
-        raise ConfigError(
-            f"zico compares batches, and {samples(x)} sample(s) make no {batches} of them",
-            "Pass at least two batches' samples in one tensor.",
-        )
+    _check(samples(x), batches)
     gradients: dict[nn.Parameter, list[Tensor]] = defaultdict(list)
     with differentiable(net):
         for part in range(batches):
             loss = class_loss(net, _part(x, part, batches), y.tensor_split(batches)[part])
             for weight, gradient in weight_gradients(net, loss):
                 gradients[weight].append(gradient)
-    stacks = (torch.stack(found).double() for found in gradients.values())
-    logs = [_log_steadiness(stack) for stack in stacks if (stack != stack[0]).any()]
-    return sum(logs) if logs else math.nan
+    return _steadiness(torch.stack(found) for found in gradients.values())
+
+
+def _check(n: int, batches: int) -> None:
+    if batches < 2 or n < batches:
+        raise ConfigError(
+            f"zico compares batches, and {n} sample(s) make no {batches} of them",
+            "Pass at least two batches' samples in one tensor.",
+        )
 
 
 def _part(x: Inputs, part: int, batches: int) -> Inputs:
     return each(lambda tensor: tensor.tensor_split(batches)[part], x)
+
+
+def _steadiness(stacks: Iterable[Tensor]) -> float:
+    """The score from every tensor's gradients (batches, ...)."""
+    logs = [_log_steadiness(s) for s in map(Tensor.double, stacks) if (s != s[0]).any()]
+    return sum(logs) if logs else math.nan
 
 
 def _log_steadiness(gradients: Tensor) -> float:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from nascout.errors import UnsupportedNetwork
 from nascout.score.card import SCORES, Card
 from nascout.score.inputs import Inputs, each, tensors
+from nascout.testing.at_once import check_at_once
 from nascout.testing.declared import check_invariances, check_reference
 from nascout.testing.networks import NETWORKS, Example
 from nascout.testing.processes import check_processes
@@ -36,9 +37,9 @@ def check_score(score: str | Card, *, processes: bool = False) -> None:
 
     On each it gives one number, the same at every call and whatever the global generators hold;
     network, batch and generators stay bit by bit as they were, also where the network fails in
-    the middle; the failure gets out. What its card declares holds: the invariances, and the
-    agreement with a reference. Weights that are NaN give no finite value. Or it raises
-    ``UnsupportedNetwork`` with a remedy, but not on all.
+    the middle; the failure gets out. What its card declares holds: the invariances, the
+    agreement with a reference, and that of its fast way for many graphs. Weights that are NaN give
+    no finite value. Or it raises ``UnsupportedNetwork`` with a remedy, but not on all.
 
     Args:
         score: a registered name, or a card that is not registered.
@@ -54,6 +55,8 @@ def check_score(score: str | Card, *, processes: bool = False) -> None:
     card = SCORES[score] if isinstance(score, str) else score
     supported = [_holds(card, name, example) for name, example in NETWORKS.items()]
     assert any(supported), f"{card.name} supports none of {', '.join(NETWORKS)}"
+    if card.at_once is not None:
+        check_at_once(card)
     if processes:
         check_processes([card])
 

@@ -1,0 +1,1 @@
+"""Plain implementations of what released codes do: the other side of the measurements."""

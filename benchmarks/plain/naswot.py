@@ -1,0 +1,37 @@
+"""NASWOT as its released code computes it: two forward passes, one backward, a kernel per hook."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+__all__ = ["naswot"]
+
+
+def naswot(net: nn.Module, x: torch.Tensor) -> float:
+    """A forward and backward pass mark the live ReLUs; a second forward pass sums their kernels."""
+    live: list[nn.Module] = []
+    kernel = np.zeros((len(x), len(x)))
+
+    def collect(module: nn.Module, inputs: tuple[torch.Tensor, ...], _: torch.Tensor) -> None:
+        nonlocal kernel
+        if module in live:
+            code = (inputs[0].reshape(len(x), -1) > 0).float()
+            agree = code @ code.t() + (1 - code) @ (1 - code).t()
+            kernel = kernel + agree.numpy()
+
+    relus = [m for m in net.modules() if isinstance(m, nn.ReLU)]
+    net.train()
+    hooks = [m.register_full_backward_hook(lambda m, *_: live.append(m)) for m in relus]
+    images = x.clone().requires_grad_(True)
+    output = net(images)
+    output.backward(torch.ones_like(output))
+    for hook in hooks:
+        hook.remove()
+    hooks = [m.register_forward_hook(collect) for m in relus]
+    with torch.no_grad():
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    return float(np.linalg.slogdet(kernel)[1])

@@ -1,0 +1,167 @@
+"""Many graphs run as one program: equal work is done once, work of one kind together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from nascout.graph.merged import Merged, Slot
+from nascout.graph.op import Op
+from nascout.graph.ops import Input, Zero
+from nascout.graph.shape import Shape
+from nascout.network.lowering import lower
+from nascout.network.module import initialise_node, undrawn
+from nascout.network.population_ops import TOGETHER, run
+
+__all__ = ["Population"]
+
+Read = Callable[[Tensor], None]
+# Below this many numbers, starting an operation costs a CPU more than computing it.
+SMALL = 2**17
+
+
+class Population:
+    """Runs merged graphs in train mode, every slot once.
+
+    Where tensors are large, the graphs run one after the other, so that a tensor is used while it
+    is in the cache, and is freed after its last reader. Where they are small, or on a GPU, the
+    same operation with the same weights runs on the inputs of many graphs in one call; batch
+    statistics stay those of each graph.
+
+    Args:
+        seed: of the weights, which are those of ``build(graph, seed)``.
+        device, dtype: of the weights.
+        wrap: what runs in place of an operation's module.
+        kept: whether what the graphs compute is kept for a backward pass.
+        learning: whether that pass goes to the weights.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        wrap: Callable[[Op, nn.Module], nn.Module] = lambda op, module: module,
+        kept: bool = False,
+        learning: bool = False,
+    ) -> None:
+        self.seed, self.device, self.dtype = seed, device, dtype
+        self.wrap, self.kept, self.learning = wrap, kept, learning
+        self._modules: dict[tuple[Op, str, tuple[Shape, ...]], nn.Module] = {}
+
+    def __call__(
+        self, merged: Merged, inputs: Sequence[Tensor], readers: Mapping[int, Read] | None = None
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """The outputs of each graph, in order.
+
+        Args:
+            merged: the graphs.
+            inputs: one batch (n, *shape) per input.
+            readers: by slot, what is called with its tensor as soon as it is there. It may not
+                keep the tensor, unless it is kept for a backward pass.
+        """
+        running = _Running(self, merged, inputs, readers or {})
+        most = max(prod(slot.shape) for slot in merged.slots) * len(inputs[0])
+        if not self.kept and (most <= SMALL or self.device.type != "cpu"):
+            running.compute(merged.by_level(self._width(len(inputs[0]))))
+        done = 0
+        for place, outputs in zip(merged.places, merged.outputs, strict=True):
+            running.compute((i,) for i in range(done, max(place) + 1))
+            done = max(done, max(place) + 1)
+            yield running.taken(outputs)
+
+    def _width(self, samples: int) -> Callable[[Slot], int]:
+        """How many slots run together, in powers of two: libraries prepare for every new size."""
+        numbers = 4 * SMALL if self.device.type == "cpu" else 2**26
+
+        def width(slot: Slot) -> int:
+            most = numbers // (samples * prod(slot.shape)) if type(slot.op) in TOGETHER else 1
+            return 1 << max(0, most.bit_length() - 1)
+
+        return width
+
+    def module(self, op: Op, key: str, shapes: tuple[Shape, ...]) -> nn.Module:
+        """The module of an operation on inputs of these shapes; one per key."""
+        if (op, key, shapes) not in self._modules:
+            with undrawn(self.seed):
+                module = lower(op, shapes)
+            initialise_node(module, key, self.seed)
+            module.to(self.device, self.dtype).train().requires_grad_(self.learning)
+            self._modules[op, key, shapes] = self.wrap(op, module)
+        return self._modules[op, key, shapes]
+
+
+class _Running:
+    """One pass through a population."""
+
+    def __init__(
+        self,
+        population: Population,
+        merged: Merged,
+        inputs: Sequence[Tensor],
+        readers: Mapping[int, Read],
+    ) -> None:
+        self.population, self.merged, self.readers = population, merged, readers
+        self.inputs = [_channels_last(x) for x in inputs]
+        self.waiting: Counter[int] = merged.readers()
+        self.values: dict[int, Tensor] = {}
+        self.computed: set[int] = set()
+
+    def compute(self, steps: Iterable[tuple[int, ...]]) -> None:
+        """The slots of every step in one call, if they are not there yet."""
+        for step in steps:
+            if step[0] in self.computed:
+                continue
+            self.computed.update(step)
+            values = self._values(step)
+            for index, value in zip(step, values, strict=True):
+                self.values[index] = value
+                if index in self.readers:
+                    self.readers[index](value)
+            for index in step:
+                self._release(self.merged.slots[index].inputs)
+
+    def taken(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
+        """The values of outputs, which need not be held on."""
+        values = tuple(self.values[i] for i in indices)
+        self._release(indices)
+        return values
+
+    def _values(self, step: tuple[int, ...]) -> Sequence[Tensor]:
+        first = self.merged.slots[step[0]]
+        if isinstance(first.op, Input):
+            return [self.inputs[int(first.key)]]
+        if isinstance(first.op, Zero):
+            return [self.inputs[0].new_zeros(len(self.inputs[0]), *first.shape)]
+        module = self.population.module(first.op, first.key, self.merged.input_shapes(step[0]))
+        columns = zip(*(self.merged.slots[index].inputs for index in step), strict=True)
+        read = [_joined([self.values[i] for i in column]) for column in columns]
+        value = run(first.op, module, read, len(step), self._is_spare(step))
+        return value.chunk(len(step)) if len(step) > 1 else [value]
+
+    def _is_spare(self, step: tuple[int, ...]) -> bool:
+        """Whether the first input may be overwritten: it was joined, or nobody reads it again."""
+        if self.population.kept:
+            return False
+        first = self.merged.slots[step[0]].inputs[0]
+        is_input = isinstance(self.merged.slots[first].op, Input)
+        return len(step) > 1 or (self.waiting[first] == 1 and not is_input)
+
+    def _release(self, indices: Iterable[int]) -> None:
+        for index in indices:
+            self.waiting[index] -= 1
+            if not self.waiting[index]:
+                del self.values[index]
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(tensors)) if len(tensors) > 1 else tensors[0]
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
