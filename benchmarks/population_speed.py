@@ -4,7 +4,8 @@ For each score, blocks of random distinct NAS-Bench-201 cells (C=16, N=5, 32x32)
 once, and between two blocks some of their cells by a plain implementation of what the released
 code does (``benchmarks/plain``), in the same process, on the same weights and batch. A block's
 ratio is the plain seconds per cell over ours, which include the making of graphs and weights; the
-plain ones leave out building the network.
+plain ones leave out building the network. Seconds are those of the processor: on a shared machine
+the clock also counts what others take.
 
     OMP_WAIT_POLICY=passive python benchmarks/population_speed.py --threads 1 \
         --out benchmarks/results/population_speed.csv
@@ -86,16 +87,16 @@ def measured(
     rows = []
     for block in range(options.blocks + 1):
         cells = distinct_cells(size if block else 4, seed=block)
-        start = time.perf_counter()
+        start = time.process_time()
         ours = nascout.score(cells, x.to(getattr(torch, precision)), name, labels=y)
-        seconds = (time.perf_counter() - start) / len(cells)
+        seconds = (time.process_time() - start) / len(cells)
         chosen = random.Random(block).sample(range(len(cells)), options.plain)
         theirs, plain_seconds = [], []
         for index in chosen:
             net = nascout.build(cells[index])
-            start = time.perf_counter()
+            start = time.process_time()
             theirs.append(plain(net, x, y))
-            plain_seconds.append(time.perf_counter() - start)
+            plain_seconds.append(time.process_time() - start)
         pairs = [(ours[i].value, value) for i, value in zip(chosen, theirs, strict=True)]
         if block:
             rows.append(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from nascout.graph.graph import Graph, Node
 from nascout.graph.op import Op
 from nascout.graph.ops import Add, Concat, Input
 
 __all__ = ["Builder"]
+
+ADD: Final = Add()
+CONCAT: Final = Concat()
 
 
 class Builder:
@@ -47,11 +51,11 @@ class Builder:
 
     def add(self, *xs: int, key: str) -> int:
         """The sum of ``xs``; one alone is itself."""
-        return xs[0] if len(xs) == 1 else self.node(Add(), *xs, key=key)
+        return xs[0] if len(xs) == 1 else self.node(ADD, *xs, key=key)
 
     def concat(self, *xs: int, key: str) -> int:
         """``xs`` side by side; one alone is itself."""
-        return xs[0] if len(xs) == 1 else self.node(Concat(), *xs, key=key)
+        return xs[0] if len(xs) == 1 else self.node(CONCAT, *xs, key=key)
 
     def graph(self, *outputs: int) -> Graph:
         """What was written, as an immutable graph."""

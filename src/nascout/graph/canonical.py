@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import compress
 from typing import NamedTuple
 
-from nascout.graph.graph import Graph
+from nascout.graph.graph import Call, Graph
 from nascout.graph.ops import Add, Identity, Input, Zero
 
 __all__ = ["Vertex", "digest", "simplify"]
@@ -32,6 +33,23 @@ class Vertex(NamedTuple):
     label: str
     inputs: tuple[int, ...]
     commutative: bool
+
+
+_Found = tuple[str, tuple[int, ...], bool]  # a vertex, if nothing that it reads is dropped
+
+
+class _Kind(NamedTuple):
+    """What simplifying has to know of a node, the same wherever its call stands."""
+
+    label: str
+    zero: str
+    is_input: bool
+    is_identity: bool
+    is_sum: bool
+    is_zero: bool
+    keeps_zero: bool
+    commutative: bool
+    needed: bool
 
 
 def digest(graph: Graph) -> str:
@@ -46,9 +64,8 @@ def digest(graph: Graph) -> str:
     True
     """
     vertices, outputs = simplify(graph)
-    hashes = {label: _hash([label.encode()]) for label in {v.label for v in vertices}}
-    colours = _refine(vertices, [hashes[v.label] for v in vertices], outputs)
-    return _hash(sorted(_untie(vertices, colours))).hex()
+    colours = _refine(vertices, [_label_hash(v.label) for v in vertices], outputs)
+    return _hash(b"".join(sorted(_untie(vertices, colours)))).hex()
 
 
 def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
@@ -58,50 +75,61 @@ def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
     zero stays: its normalisation's bias can still be learned, and it costs parameters. Nodes
     without cost that do the same to the same inputs are one vertex.
     """
-    vertices: list[Vertex] = []
+    vertices: list[_Found] = []
     needed: list[bool] = []
     place: list[int] = []
-    free: dict[Vertex, int] = {}
+    free: dict[_Found, int] = {}
     zeros: set[int] = set()
 
-    def vertex(new: Vertex, need: bool) -> int:
-        if not need:
-            if new in free:
-                return free[new]
-            free[new] = len(vertices)
-        vertices.append(new)
-        needed.append(need)
-        return len(vertices) - 1
+    def vertex(new: _Found, need: bool) -> int:
+        found = len(vertices) if need else free.setdefault(new, len(vertices))
+        if found == len(vertices):
+            vertices.append(new)
+            needed.append(need)
+        return found
 
-    for index, node in enumerate(graph):
+    for index, (node, call) in enumerate(zip(graph, graph.calls, strict=True)):
+        kind = _kind(call)
         inputs = [place[i] for i in node.inputs]
-        if isinstance(node.op, Add):
+        if kind.is_sum and zeros:
             inputs = [i for i in inputs if i not in zeros]
-        is_input = isinstance(node.op, Input)
-        costly = graph.costs[index] != (0, 0)
-        if isinstance(node.op, Identity) or (isinstance(node.op, Add) and len(inputs) == 1):
+        if kind.is_identity or (kind.is_sum and len(inputs) == 1):
             place.append(inputs[0])
-        elif isinstance(node.op, Zero) or (
-            node.op.keeps_zero and not costly and zeros.issuperset(inputs)
-        ):
-            place.append(vertex(Vertex(f"zero {graph.shapes[index]}", (), False), False))
+        elif kind.is_zero or (kind.keeps_zero and zeros.issuperset(inputs)):
+            place.append(vertex((kind.zero, (), False), False))
             zeros.add(place[-1])
         else:
-            label = f"{node.op} {graph.inputs.index(index)}" if is_input else repr(node.op)
-            inputs = sorted(inputs) if node.op.commutative else inputs
-            new = Vertex(label, tuple(inputs), node.op.commutative)
-            place.append(vertex(new, costly or is_input))
+            label = f"{kind.label} {graph.inputs.index(index)}" if kind.is_input else kind.label
+            if kind.commutative:
+                inputs.sort()
+            place.append(vertex((label, tuple(inputs), kind.commutative), kind.needed))
     return _drop_dead(vertices, needed, [place[o] for o in graph.outputs])
 
 
+@lru_cache(2**14)
+def _kind(call: Call) -> _Kind:
+    op, costly = call.op, call.cost != (0, 0)
+    return _Kind(
+        label=repr(op),
+        zero=f"zero {call.shape}",
+        is_input=isinstance(op, Input),
+        is_identity=isinstance(op, Identity),
+        is_sum=isinstance(op, Add),
+        is_zero=isinstance(op, Zero),
+        keeps_zero=op.keeps_zero and not costly,
+        commutative=op.commutative,
+        needed=costly or isinstance(op, Input),
+    )
+
+
 def _drop_dead(
-    vertices: list[Vertex], keep: list[bool], outputs: list[int]
+    vertices: list[_Found], keep: list[bool], outputs: list[int]
 ) -> tuple[list[Vertex], list[int]]:
     for out in outputs:
         keep[out] = True
     for index in range(len(vertices) - 1, -1, -1):
         if keep[index]:
-            for source in vertices[index].inputs:
+            for source in vertices[index][1]:
                 keep[source] = True
     place = {old: new for new, old in enumerate(compress(range(len(keep)), keep))}
     kept = [
@@ -121,11 +149,13 @@ def _refine(
 def _upward(vertices: Sequence[Vertex], labels: list[bytes]) -> list[bytes]:
     """Colour every vertex by its label and the colours it reads."""
     colours: list[bytes] = []
-    for vertex, label in zip(vertices, labels, strict=True):
-        read = [colours[i] for i in vertex.inputs]
-        if vertex.commutative:
-            read.sort()
-        colours.append(_hash([label, *read]))
+    for (_, inputs, commutative), label in zip(vertices, labels, strict=True):
+        if len(inputs) == 1:
+            read = colours[inputs[0]]
+        else:
+            every = [colours[i] for i in inputs]
+            read = b"".join(sorted(every) if commutative else every)
+        colours.append(_hash(label + read))
     return colours
 
 
@@ -138,11 +168,12 @@ def _downward(
         readers[out].append(_OUTPUT + place.to_bytes(4, "big"))
     around = list(colours)
     for index in range(len(vertices) - 1, -1, -1):
-        vertex = vertices[index]
-        around[index] = _hash([colours[index], *sorted(readers[index])])
-        for place, source in enumerate(vertex.inputs):
-            position = 0 if vertex.commutative else place
-            readers[source].append(around[index] + position.to_bytes(4, "big"))
+        _, inputs, commutative = vertices[index]
+        around[index] = _hash(colours[index] + b"".join(sorted(readers[index])))
+        first = around[index] + _FIRST
+        for place, source in enumerate(inputs):
+            at = first if commutative or not place else around[index] + place.to_bytes(4, "big")
+            readers[source].append(at)
     return around
 
 
@@ -159,8 +190,8 @@ def _untie(vertices: list[Vertex], colours: list[bytes]) -> list[bytes]:
         labels = [colours[i] for i in part]
         for i in part if len(part) > 1 else ():
             marked = list(labels)
-            marked[place[i]] = _hash([b"marked", colours[i]])
-            untied[i] = _hash([colours[i], *sorted(_refine(inside, marked))])
+            marked[place[i]] = _hash(b"marked" + colours[i])
+            untied[i] = _hash(colours[i] + b"".join(sorted(_refine(inside, marked))))
     return untied
 
 
@@ -175,8 +206,14 @@ def _connected(vertices: list[Vertex], chosen: list[bool]) -> Iterable[list[int]
     return [members for index, members in part.items() if index == members[0]]
 
 
-def _hash(parts: Iterable[bytes]) -> bytes:
-    return blake2b(b"".join(parts), digest_size=16).digest()
+def _hash(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()
 
 
-_OUTPUT = _hash([b"output"])
+@lru_cache(2**14)
+def _label_hash(label: str) -> bytes:
+    return _hash(label.encode())
+
+
+_FIRST = bytes(4)
+_OUTPUT = _hash(b"output")

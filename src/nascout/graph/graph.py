@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from nascout.errors import GraphError
 from nascout.graph.op import OPS, Op
 from nascout.graph.ops import Input
 from nascout.graph.shape import Shape
 
-__all__ = ["Graph", "Node"]
+__all__ = ["Call", "Graph", "Node"]
 
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """An operation, the indices of its inputs, and its key: its position in the skeleton.
 
     The key names the node in messages, drawings and parameter names, and its weights are drawn
@@ -29,6 +29,20 @@ class Node:
     op: Op
     inputs: tuple[int, ...]
     key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An operation on inputs of certain shapes, and the shape it gives."""
+
+    op: Op
+    inputs: tuple[Shape, ...]
+    shape: Shape
+
+    @cached_property
+    def cost(self) -> tuple[int, int]:
+        """Params and MACs."""
+        return self.op.params(*self.inputs), self.op.macs(*self.inputs)
 
 
 @dataclass(frozen=True)
@@ -47,66 +61,59 @@ class Graph:
     outputs: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        keys: set[str] = set()
         for index, node in enumerate(self.nodes):
-            self._check(index, node)
-            if node.key in keys:
-                raise GraphError(f"two nodes have the key {node.key!r}", "Give each its own key.")
-            keys.add(node.key)
+            arity, inputs = node.op.arity, node.inputs
+            if len(inputs) != arity and (arity is not None or not inputs):
+                raise _wrong_number(node)
+            for source in inputs:
+                if not 0 <= source < index:
+                    raise GraphError(
+                        f"node {node.key!r} reads node {source}, which does not come before it",
+                        "List nodes in topological order; cycles are not allowed.",
+                    )
+        if len({node.key for node in self.nodes}) < len(self.nodes):
+            ((key, _),) = Counter(node.key for node in self.nodes).most_common(1)
+            raise GraphError(f"two nodes have the key {key!r}", "Give each its own key.")
         if not self.outputs:
             raise GraphError("the graph has no output", "Name at least one output node.")
         for out in self.outputs:
             if not 0 <= out < len(self.nodes):
                 raise GraphError(f"output {out} is not a node", f"Use 0..{len(self.nodes) - 1}.")
 
-    def _check(self, index: int, node: Node) -> None:
-        arity, given = node.op.arity, len(node.inputs)
-        if given != arity and (arity is not None or given == 0):
-            wanted = "at least one input" if arity is None else f"{arity} input(s)"
-            raise GraphError(
-                f"node {node.key!r} ({type(node.op).__name__}) has {given} inputs",
-                f"It takes {wanted}.",
-            )
-        for source in node.inputs:
-            if not 0 <= source < index:
-                raise GraphError(
-                    f"node {node.key!r} reads node {source}, which does not come before it",
-                    "List nodes in topological order; cycles are not allowed.",
-                )
+    @cached_property
+    def calls(self) -> tuple[Call, ...]:
+        """Per node, the operation on the shapes that it reads; one object for equal ones.
+
+        Raises:
+            GraphError: shapes that do not fit; names the node and its inputs.
+        """
+        calls: list[Call] = []
+        for node in self.nodes:
+            read = tuple([calls[i].shape for i in node.inputs])
+            # Kept with the operation, since it often stands in many places of many graphs.
+            known = vars(node.op).setdefault("_calls", {})
+            if read not in known:
+                known[read] = Call(node.op, read, output_shape(node, read))
+            calls.append(known[read])
+        return tuple(calls)
 
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """The shape of every node's output, for one sample.
 
         Raises:
-            GraphError: shapes that do not fit; names the node and its inputs.
+            GraphError: as for :attr:`calls`.
         """
-        shapes: list[Shape] = []
-        # The same operation object often stands in many places.
-        known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}
-        for node in self.nodes:
-            read = tuple([shapes[i] for i in node.inputs])
-            if (id(node.op), read) not in known:
-                known[id(node.op), read] = output_shape(node, read)
-            shapes.append(known[id(node.op), read])
-        return tuple(shapes)
+        return tuple([call.shape for call in self.calls])
 
     def input_shapes(self, index: int) -> tuple[Shape, ...]:
         """The shapes that node ``index`` reads."""
-        shapes = self.shapes
-        return tuple([shapes[i] for i in self.nodes[index].inputs])
+        return self.calls[index].inputs
 
     @cached_property
     def costs(self) -> tuple[tuple[int, int], ...]:
         """Params and MACs of every node."""
-        costs: list[tuple[int, int]] = []
-        known: dict[tuple[int, tuple[Shape, ...]], tuple[int, int]] = {}
-        for index, node in enumerate(self.nodes):
-            read = self.input_shapes(index)
-            if (id(node.op), read) not in known:
-                known[id(node.op), read] = node.op.params(*read), node.op.macs(*read)
-            costs.append(known[id(node.op), read])
-        return tuple(costs)
+        return tuple([call.cost for call in self.calls])
 
     @cached_property
     def inputs(self) -> tuple[int, ...]:
@@ -176,6 +183,15 @@ class Graph:
             raise GraphError(
                 f"this is not a graph in JSON ({error!r})", "Write it with Graph.to_json."
             ) from None
+
+
+def _wrong_number(node: Node) -> GraphError:
+    arity = node.op.arity
+    wanted = "at least one input" if arity is None else f"{arity} input(s)"
+    return GraphError(
+        f"node {node.key!r} ({type(node.op).__name__}) has {len(node.inputs)} inputs",
+        f"It takes {wanted}.",
+    )
 
 
 def output_shape(node: Node, inputs: Sequence[Shape]) -> Shape:

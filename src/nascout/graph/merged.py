@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from nascout.graph.graph import Graph, Node
+from nascout.graph.graph import Call, Graph
 from nascout.graph.op import Op
 from nascout.graph.ops import Add, Identity, Input, Zero
 from nascout.graph.shape import Shape
 
 __all__ = ["Merged", "Slot", "merge"]
+
+ZERO = Zero()
 
 
 class Slot(NamedTuple):
@@ -113,39 +115,55 @@ def merge(graphs: Sequence[Graph]) -> Merged:
 class _Merging:
     def __init__(self) -> None:
         self.slots: list[Slot] = []
-        self.known: dict[Slot, int] = {}
         self.zeros: set[int] = set()
+        # Slots by the number of their call, their inputs and their key. Numbers stand for calls
+        # since equal ones are most often one object, and comparing operations is slow.
+        self._known: dict[tuple[int, tuple[int, ...], str], int] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._seen: dict[int, tuple[Call, int]] = {}
 
     def add(self, graph: Graph) -> tuple[int, ...]:
         """The slot of each node."""
         place: list[int] = []
-        for index, (node, live) in enumerate(zip(graph, graph.live, strict=True)):
-            inputs = tuple([place[i] for i in node.inputs])
-            place.append(self._node(graph, index, node, inputs) if live else -1)
+        for node, call, live in zip(graph, graph.calls, graph.live, strict=True):
+            if isinstance(node.op, Input):
+                key = str(graph.inputs.index(len(place)))
+                place.append(self._slot(call, (), key))
+            elif live:
+                inputs = tuple([place[i] for i in node.inputs])
+                place.append(self._node(call, inputs, node.key))
+            else:
+                place.append(-1)
         return tuple(place)
 
-    def _node(self, graph: Graph, index: int, node: Node, inputs: tuple[int, ...]) -> int:
-        op, shape = node.op, graph.shapes[index]
+    def _node(self, call: Call, inputs: tuple[int, ...], key: str) -> int:
+        op = call.op
         if isinstance(op, Identity):
             return inputs[0]
-        if isinstance(op, Input):
-            return self._slot(Slot(op, (), str(graph.inputs.index(index)), shape))
         if isinstance(op, Add):
             inputs = tuple([i for i in inputs if i not in self.zeros])
             if len(inputs) == 1:
                 return inputs[0]
-        learned = graph.costs[index][0] > 0
+        learned = call.cost[0] > 0
         if isinstance(op, Zero) or (
             op.keeps_zero and not learned and self.zeros.issuperset(inputs)
         ):
-            zero = self._slot(Slot(Zero(), (), "", shape))
+            zero = self._slot(Call(ZERO, (call.shape,), call.shape), (), "")
             self.zeros.add(zero)
             return zero
-        inputs = tuple(sorted(inputs)) if op.commutative else inputs
-        return self._slot(Slot(op, inputs, node.key if learned else "", shape))
+        if op.commutative:
+            inputs = tuple(sorted(inputs))
+        return self._slot(call, inputs, key if learned else "")
 
-    def _slot(self, slot: Slot) -> int:
-        if slot not in self.known:
-            self.known[slot] = len(self.slots)
-            self.slots.append(slot)
-        return self.known[slot]
+    def _slot(self, call: Call, inputs: tuple[int, ...], key: str) -> int:
+        known = self._number(call), inputs, key
+        if known not in self._known:
+            self._known[known] = len(self.slots)
+            self.slots.append(Slot(call.op, inputs, key, call.shape))
+        return self._known[known]
+
+    def _number(self, call: Call) -> int:
+        if id(call) not in self._seen:
+            number = self._numbers.setdefault((call.op, call.inputs), len(self._numbers))
+            self._seen[id(call)] = call, number
+        return self._seen[id(call)][1]

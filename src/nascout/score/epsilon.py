@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from nascout.errors import UnsupportedNetwork
+from nascout.graph import Graph
+from nascout.network.collapsed import Collapsed
 from nascout.score.card import score
 from nascout.score.inputs import Inputs, each, samples, tensors
 from nascout.score.outputs import first_output
 from nascout.score.untouched import untouched
 
-__all__ = ["epsilon", "epsilon_of_outputs", "output_at"]
+__all__ = ["epsilon", "epsilon_at_once", "epsilon_of_outputs", "output_at"]
+
+CONSTANTS: Final = (1e-7, 1.0)
+CHUNK: Final = 64  # graphs that share what they have in common
+
+
+def epsilon_at_once(
+    graphs: Sequence[Graph],
+    x: Inputs | None,
+    y: Tensor | None = None,
+    *,
+    seed: int = 0,
+    memory: int = 2**30,
+) -> Iterator[float | UnsupportedNetwork]:
+    """:func:`epsilon` of many graphs, on one channel per distinct tensor.
+
+    All weights being equal, so are the output channels of a layer: see
+    :mod:`nascout.network.collapsed`. Where the small constant leaves an output that is the same
+    for all samples, the other is not computed, for the score is NaN.
+
+    Returns:
+        The scores in order, equal but for rounding; an UnsupportedNetwork for a graph that has to
+        be scored by itself: an op without a collapsed form, or a batch that is not float32 or
+        float64 or does not fit. The seed does not matter.
+    """
+    batch = [] if x is None or isinstance(x, Mapping) else tensors(x)
+    kinds = {(len(tensor), tensor.dtype) for tensor in batch}
+    if len(kinds) != 1 or batch[0].dtype not in (torch.float32, torch.float64):
+        for _ in graphs:
+            yield UnsupportedNetwork(
+                "the batch is not one of float32 or float64 tensors in order",
+                "Score networks one by one.",
+            )
+        return
+    collapsed = Collapsed(batch, memory=memory)
+    for start in range(0, len(graphs), CHUNK):
+        ends = collapsed.read(graphs[start : start + CHUNK])
+        known = [end for end in ends if not isinstance(end, UnsupportedNetwork)]
+        lows = list(collapsed.outputs(known, CONSTANTS[0]))
+        varying = [bool(low.min() < low.max()) for low in lows]
+        highs = collapsed.outputs(list(compress(known, varying)), CONSTANTS[1])
+        values = (
+            epsilon_of_outputs(low, next(highs)) if varies else math.nan
+            for low, varies in zip(lows, varying, strict=True)
+        )
+        for end in ends:
+            yield end if isinstance(end, UnsupportedNetwork) else next(values)
 
 
 @score(
@@ -23,12 +75,13 @@ __all__ = ["epsilon", "epsilon_of_outputs", "output_at"]
     applies="any network; NaN where the small constant underflows (see epsilon_spatial)",
     batch=256,
     invariances=("batch order",),
+    at_once=epsilon_at_once,
 )
 def epsilon(
     net: nn.Module,
     x: Inputs,
     *,
-    constants: tuple[float, float] = (1e-7, 1.0),
+    constants: tuple[float, float] = CONSTANTS,
     dtype: torch.dtype | None = None,
     train: bool = True,
 ) -> float:

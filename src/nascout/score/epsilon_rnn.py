@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nascout.errors import UnsupportedNetwork
+from nascout.network.collapsed_recipe import collapsed_states
+from nascout.network.recurrent_recipe import RecipeLanguageModel
 from nascout.score.card import score
 from nascout.score.epsilon import epsilon_of_outputs
 from nascout.score.hidden_states import Cells, hidden_states
@@ -64,11 +67,30 @@ def epsilon_rnn(
     x = each(lambda t: t.to(dtype) if t.is_floating_point() else t, x)
     with untouched(net), torch.no_grad():
         net.eval()
-        low, high = (
-            hidden_states(net, x, cells=cells, parameters=_values(net, constant, dtype, seed))[-1]
-            for constant in constants
-        )
-    return epsilon_of_outputs(low[:, 0], high[:, 0])
+        low, high = _collapsed(net, x, constants, dtype, seed) or [
+            hidden_states(net, x, cells=cells, parameters=_values(net, one, dtype, seed))[-1][:, 0]
+            for one in constants
+        ]
+    return epsilon_of_outputs(low, high)
+
+
+def _collapsed(
+    net: nn.Module, x: Inputs, constants: tuple[float, float], dtype: torch.dtype, seed: int
+) -> list[Tensor]:
+    """The same of a recipe, where its units are equal: one unit is computed, and no decoder."""
+    if type(net) is not RecipeLanguageModel or not isinstance(x, Tensor) or x.dim() != 2:
+        return []
+    generator = torch.Generator().manual_seed(seed)
+    embedding = _embedding(net.embedding.weight, generator, dtype)
+    try:
+        return [collapsed_states(net, x, embedding, one).flatten() for one in constants]
+    except UnsupportedNetwork:
+        return []
+
+
+def _embedding(parameter: Tensor, generator: torch.Generator, dtype: torch.dtype) -> Tensor:
+    drawn = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
+    return drawn.to(parameter.device, dtype)
 
 
 def _values(net: nn.Module, constant: float, dtype: torch.dtype, seed: int) -> dict[str, Tensor]:
@@ -80,8 +102,7 @@ def _values(net: nn.Module, constant: float, dtype: torch.dtype, seed: int) -> d
     values: dict[str, Tensor] = {}
     for name, parameter in net.named_parameters():
         if id(parameter) in embeddings:
-            drawn = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
-            values[name] = drawn.to(parameter.device, dtype)
+            values[name] = _embedding(parameter, generator, dtype)
         else:
             value = 0.0 if "bias" in name.rpartition(".")[2] else constant
             values[name] = torch.full_like(parameter, value, dtype=dtype)

@@ -1,76 +1,78 @@
-"""Measures of a directed graph that are functions of its degrees."""
+"""Measures of a directed graph that are functions of its degrees.
+
+They take the number of edges, in and out, of every node; each node has at least one.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.stats import entropy as shannon_entropy
 
-from nascout.score.unit_graph import UnitGraph
+from nascout.score.unit_steps import Indices
 
 __all__ = ["average_degree", "density", "edges", "entropy", "gini", "resilience", "wedges"]
 
 
-def average_degree(graph: UnitGraph) -> float:
+def average_degree(degrees: Indices) -> float:
     """Mean over nodes of the edges in and out: 2 · edges / nodes.
 
-    >>> path = UnitGraph(np.array([0, 1]), np.array([1, 2]))
-    >>> path.degrees.tolist(), round(average_degree(path), 3)
-    ([1, 2, 1], 1.333)
+    >>> round(average_degree(np.array([1, 2, 1])), 3)  # two edges in a row
+    1.333
     """
-    return 2 * graph.edges / graph.nodes
+    return float(degrees.sum() / len(degrees))
 
 
-def edges(graph: UnitGraph) -> float:
-    """Number of edges.
+def edges(degrees: Indices) -> float:
+    """Number of edges: half the sum of the degrees.
 
-    >>> edges(UnitGraph(np.array([0, 1]), np.array([1, 2])))
+    >>> edges(np.array([1, 2, 1]))
     2.0
     """
-    return float(graph.edges)
+    return float(degrees.sum() / 2)
 
 
-def density(graph: UnitGraph) -> float:
+def density(degrees: Indices) -> float:
     """Edges over ordered pairs of nodes: edges / (nodes · (nodes - 1)).
 
-    >>> density(UnitGraph(np.array([0, 0]), np.array([1, 2])))
+    >>> density(np.array([2, 1, 1]))
     0.3333333333333333
     """
-    return graph.edges / (graph.nodes * (graph.nodes - 1))
+    return edges(degrees) / (len(degrees) * (len(degrees) - 1))
 
 
-def resilience(graph: UnitGraph) -> float:
+def resilience(degrees: Indices) -> float:
     """Mean squared degree over mean degree.
 
-    >>> resilience(UnitGraph(np.array([0, 1]), np.array([1, 2])))
+    >>> resilience(np.array([1, 2, 1]))
     1.5
     """
-    return float(np.square(graph.degrees).sum() / graph.degrees.sum())
+    return float(np.square(degrees).sum() / degrees.sum())
 
 
-def wedges(graph: UnitGraph) -> float:
+def wedges(degrees: Indices) -> float:
     """Pairs of edges that share a node, whatever their directions: Σ d (d - 1) / 2.
 
-    >>> wedges(UnitGraph(np.array([0, 0, 0]), np.array([1, 2, 3])))
+    >>> wedges(np.array([3, 1, 1, 1]))
     3.0
     """
-    return float((graph.degrees * (graph.degrees - 1) // 2).sum())
+    return float((degrees * (degrees - 1) // 2).sum())
 
 
-def entropy(graph: UnitGraph) -> float:
+def entropy(degrees: Indices) -> float:
     """Entropy, in nats, of each node's share of all degrees, over the number of nodes.
 
-    >>> round(entropy(UnitGraph(np.array([0, 1]), np.array([1, 2]))), 4)  # shares 1/4, 1/2, 1/4
+    >>> round(entropy(np.array([1, 2, 1])), 4)  # shares 1/4, 1/2, 1/4
     0.3466
     """
-    return float(shannon_entropy(graph.degrees)) / graph.nodes
+    return float(shannon_entropy(degrees)) / len(degrees)
 
 
-def gini(graph: UnitGraph) -> float:
+def gini(degrees: Indices) -> float:
     """Gini coefficient of the degrees: 0 if they are equal, towards 1 if few nodes have all.
 
-    >>> gini(UnitGraph(np.array([0, 1]), np.array([1, 2])))  # degrees 1, 1, 2
+    >>> gini(np.array([1, 2, 1]))
     0.16666666666666666
     """
-    degrees, n = np.sort(graph.degrees), graph.nodes
+    n = len(degrees)
     ranks = np.arange(1, n + 1)
-    return float((2 * ranks - n - 1) @ degrees / (n * degrees.sum()))
+    return float((2 * ranks - n - 1) @ np.sort(degrees) / (n * degrees.sum()))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from nascout.errors import ConfigError, UnsupportedNetwork
+from nascout.graph import Graph
 from nascout.network.module import Network
 from nascout.score import graph_measures
 from nascout.score.card import score
 from nascout.score.inputs import Inputs
 from nascout.score.unit_graph import UnitGraph, connect
 from nascout.score.unit_graph_ops import graph_steps
-from nascout.score.unit_response import Weights, response, simulated_response, weight_of
+from nascout.score.unit_mask import Mask
+from nascout.score.unit_population import unit_graphs
+from nascout.score.unit_response import normal_weight, own_weight, response, simulated_response
+from nascout.score.unit_steps import Indices, Layer
 from nascout.score.unit_trace import traced_steps
 from nascout.space import Architecture
 
@@ -31,7 +35,8 @@ __all__ = [
     "unit_graph",
 ]
 
-Measure = Callable[[UnitGraph], float]
+Measure = Callable[[Indices], float]
+Weights = Literal["normal", "own"]
 
 
 def unit_graph(
@@ -83,17 +88,27 @@ def unit_graph(
         >>> graph.nodes, graph.edges  # the input, two units, one unit, the output
         (5, 5)
     """
+    if weights not in ("normal", "own"):
+        raise ConfigError(f"weights={weights!r}", "Use 'normal' or 'own'.")
+    own: Mapping[str, Any]
     if isinstance(net, Network):
-        steps, outputs = graph_steps(net)
+        steps, outputs = graph_steps(net.graph)
+        modules = zip(net.graph, net.node_modules(), strict=True)
+        own = {f"{node.key}.weight": getattr(module, "weight", None) for node, module in modules}
     elif x is None:
         raise UnsupportedNetwork(
             f"the unit graph of a {type(net).__name__} depends on the size of its input",
             "Pass a batch x; one sample is enough.",
         )
     else:
-        steps, outputs = traced_steps(net, x)
+        steps, outputs, own = traced_steps(net, x)
     respond = simulated_response if simulate else response
-    return connect(steps, outputs, lambda layer: respond(layer, weight_of(layer, weights, seed)))
+
+    def masked(layer: Layer) -> Mask:
+        given = weights == "own"
+        return respond(layer, own_weight(own[layer.name]) if given else normal_weight(layer, seed))
+
+    return connect(steps, outputs, masked)
 
 
 def surrogate(architecture: Architecture, channels: int = 16, cells: int = 1) -> Architecture:
@@ -127,7 +142,19 @@ def _card(measure: Measure, higher_is_better: bool) -> Callable[[Any], Any]:
 
     def register(function: Callable[..., float]) -> Callable[..., float]:
         def reference(net: nn.Module, x: Inputs | None = None) -> float:
-            return measure(unit_graph(net, x, simulate=True))
+            return measure(unit_graph(net, x, simulate=True).degrees)
+
+        def at_once(
+            graphs: Sequence[Graph],
+            x: Inputs | None,
+            y: Tensor | None = None,
+            *,
+            seed: int,
+            memory: int,
+        ) -> Iterator[float | UnsupportedNetwork]:
+            # The networks' own weights, which the seed decides, do not matter.
+            for found in unit_graphs(graphs, memory):
+                yield found if isinstance(found, UnsupportedNetwork) else measure(found.degrees)
 
         card = score(
             function.__name__,
@@ -137,6 +164,7 @@ def _card(measure: Measure, higher_is_better: bool) -> Callable[[Any], Any]:
             applies="networks of convolutions and linear layers; no attention, no LSTM",
             deviations="weights depend on the layer's name, not on the order of construction",
             reference=reference,
+            at_once=at_once,
         )
         made: Callable[..., float] = card(function)
         return made
@@ -171,7 +199,7 @@ def nasgraph(
         >>> round(nasgraph(net, torch.zeros(1, 1, 2, 2), weights="own"), 3)  # 3 units in a row
         1.333
     """
-    return graph_measures.average_degree(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.average_degree(unit_graph(net, x, weights=weights, seed=seed).degrees)
 
 
 @_card(graph_measures.edges, higher_is_better=True)
@@ -183,7 +211,7 @@ def nasgraph_edges(
     Arguments as for :func:`nasgraph`. One of the measures that the paper compares with it;
     "higher is better" is the sign of its measured rank correlation on NAS-Bench-201.
     """
-    return graph_measures.edges(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.edges(unit_graph(net, x, weights=weights, seed=seed).degrees)
 
 
 @_card(graph_measures.density, higher_is_better=True)
@@ -195,7 +223,7 @@ def nasgraph_density(
     Arguments as for :func:`nasgraph`. One of the measures that the paper compares with it;
     "higher is better" is the sign of its measured rank correlation on NAS-Bench-201.
     """
-    return graph_measures.density(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.density(unit_graph(net, x, weights=weights, seed=seed).degrees)
 
 
 @_card(graph_measures.resilience, higher_is_better=True)
@@ -207,7 +235,7 @@ def nasgraph_resilience(
     Arguments as for :func:`nasgraph`. One of the measures that the paper compares with it;
     "higher is better" is the sign of its measured rank correlation on NAS-Bench-201.
     """
-    return graph_measures.resilience(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.resilience(unit_graph(net, x, weights=weights, seed=seed).degrees)
 
 
 @_card(graph_measures.entropy, higher_is_better=True)
@@ -219,7 +247,7 @@ def nasgraph_entropy(
     Arguments as for :func:`nasgraph`. One of the measures that the paper compares with it;
     "higher is better" is the sign of its measured rank correlation on NAS-Bench-201.
     """
-    return graph_measures.entropy(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.entropy(unit_graph(net, x, weights=weights, seed=seed).degrees)
 
 
 @_card(graph_measures.wedges, higher_is_better=True)
@@ -231,7 +259,7 @@ def nasgraph_wedges(
     Arguments as for :func:`nasgraph`. One of the measures that the paper compares with it;
     "higher is better" is the sign of its measured rank correlation on NAS-Bench-201.
     """
-    return graph_measures.wedges(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.wedges(unit_graph(net, x, weights=weights, seed=seed).degrees)
 
 
 @_card(graph_measures.gini, higher_is_better=False)
@@ -243,4 +271,4 @@ def nasgraph_gini(
     Arguments as for :func:`nasgraph`. One of the measures that the paper compares with it;
     "lower is better" is the sign of its measured rank correlation on NAS-Bench-201.
     """
-    return graph_measures.gini(unit_graph(net, x, weights=weights, seed=seed))
+    return graph_measures.gini(unit_graph(net, x, weights=weights, seed=seed).degrees)

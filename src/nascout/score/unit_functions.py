@@ -88,7 +88,7 @@ def _convolved(trail: Trail, call: Call) -> tuple[int, Tensor]:
         pads = [(pad, pad) for pad in _per_axis(0 if given == "valid" else given, axes)]
     layer = Conv(
         trail.name(weight),
-        weight,
+        tuple(weight.shape),
         tuple(n - sum(m) for n, m in zip(x.channel.shape[2:], margins, strict=True)),
         stride,
         tuple((p[0] + m[0], p[1] + m[1]) for p, m in zip(pads, margins, strict=True)),
@@ -106,7 +106,8 @@ def _linear(trail: Trail, call: Call) -> tuple[int, Tensor]:
     channel = x.channel[(0,) * (x.channel.dim() - 1)]
     if not (x.channel == channel).all():
         raise call.unsupported("its input's last dimension is not that of channels")
-    layer = Dense(trail.name(weight), weight, channel.numpy(), trail.width(x.step))
+    features = tuple(channel.tolist())
+    layer = Dense(trail.name(weight), tuple(weight.shape), features, trail.width(x.step))
     step = trail.add(layer, x.step, width=len(weight))
     return step, spread(torch.arange(len(weight)), call.result.shape, axis=-1)
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
-from torch import Tensor
 
 from nascout.errors import UnsupportedNetwork
-from nascout.graph import Op, Shape
+from nascout.graph import Graph, Op, Shape
 from nascout.graph import ops as g
 from nascout.graph.cuts import Blank, Shift, Truncate
 from nascout.graph.gates import Multiply, Sigmoid, SiLU
-from nascout.network.module import Network
+from nascout.graph.graph import Call
 from nascout.score.unit_steps import (
     Concat,
     Conv,
@@ -29,7 +29,7 @@ from nascout.score.unit_steps import (
 
 __all__ = ["graph_steps", "reads_units"]
 
-Reading: TypeAlias = Callable[[Any, tuple[Shape, ...], Tensor, str], Operation | None]
+Reading: TypeAlias = Callable[[Any, tuple[Shape, ...], str], Operation | None]
 
 _TABLE: dict[type[Op], Reading] = {}
 
@@ -37,9 +37,8 @@ _TABLE: dict[type[Op], Reading] = {}
 def reads_units(*kinds: type[Op]) -> Callable[[Reading], Reading]:
     """Say what operations mean to the unit graph.
 
-    The function gets the op, its input shapes, the weight of its module (an empty tensor if it
-    has none) and the weight's name. ``None`` says: no layer, channels as they come, as for
-    normalisations and activations.
+    The function gets the op, its input shapes, and the name of its weight if it has one. ``None``
+    says: no layer, channels as they come, as for normalisations and activations.
     """
 
     def register(function: Reading) -> Reading:
@@ -52,30 +51,28 @@ def reads_units(*kinds: type[Op]) -> Callable[[Reading], Reading]:
     return register
 
 
-def graph_steps(net: Network) -> tuple[list[Step], list[int]]:
-    """The steps of a network built from a graph, and those that give its outputs.
+def graph_steps(graph: Graph) -> tuple[list[Step], list[int]]:
+    """The steps of a graph, and those that give its outputs.
 
     Raises:
         UnsupportedNetwork: an op without a reading; names it.
     """
     steps: list[Step] = []
     place: list[int] = []
-    for index, (node, module) in enumerate(zip(net.graph, net.node_modules(), strict=True)):
-        weight = getattr(module, "weight", None)
-        operation = _reading(node.op)(
-            *(node.op, net.graph.input_shapes(index)),
-            *(Tensor() if weight is None else weight, f"{node.key}.weight"),
-        )
+    for node, call in zip(graph, graph.calls, strict=True):
+        operation = _operation(call, node.key)
         inputs = tuple([place[i] for i in node.inputs])
         if operation is None:
             place.append(inputs[0])
         else:
             place.append(len(steps))
             steps.append(Step(operation, inputs))
-    return steps, [place[i] for i in net.graph.outputs]
+    return steps, [place[i] for i in graph.outputs]
 
 
-def _reading(op: Op) -> Reading:
+@lru_cache(2**14)
+def _operation(call: Call, key: str) -> Operation | None:
+    op = call.op
     if type(op) not in _TABLE:
         known = ", ".join(sorted(kind.__name__ for kind in _TABLE))
         raise UnsupportedNetwork(
@@ -83,61 +80,61 @@ def _reading(op: Op) -> Reading:
             f"It knows {known}; add a meaning with "
             f"@nascout.score.unit_graph_ops.reads_units({type(op).__name__}).",
         )
-    return _TABLE[type(op)]
+    return _TABLE[type(op)](op, call.inputs, f"{key}.weight")
 
 
 @reads_units(g.Input)
-def _(op: g.Input, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: g.Input, xs: tuple[Shape, ...], name: str) -> Operation:
     return Source(op.dims[0])
 
 
 @reads_units(g.Conv2d, g.DepthwiseConv2d)
-def _(
-    op: g.Conv2d | g.DepthwiseConv2d, xs: tuple[Shape, ...], weight: Tensor, name: str
-) -> Operation:
+def _(op: g.Conv2d | g.DepthwiseConv2d, xs: tuple[Shape, ...], name: str) -> Operation:
     rows, columns = op.pads
     groups = op.groups if isinstance(op, g.Conv2d) else xs[0].channels
     stride, dilation = g.pair(op.stride), g.pair(op.dilation)
     padding = ((rows, rows), (columns, columns))
-    return Conv(name, weight, xs[0][1:], stride, padding, dilation, groups)
+    shape = op.weights(*xs)["weight"]
+    return Conv(name, shape, xs[0][1:], stride, padding, dilation, groups)
 
 
 @reads_units(g.Linear)
-def _(op: g.Linear, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
-    return Dense(name, weight, np.arange(xs[0].channels), xs[0].channels)
+def _(op: g.Linear, xs: tuple[Shape, ...], name: str) -> Operation:
+    channels = xs[0].channels
+    return Dense(name, (op.out, channels), tuple(range(channels)), channels)
 
 
 # A shift moves the border only: the zeros that it lets in are not read as padding.
 @reads_units(g.BatchNorm, g.ReLU, SiLU, Sigmoid, Shift)
-def _(op: Op, xs: tuple[Shape, ...], weight: Tensor, name: str) -> None:
+def _(op: Op, xs: tuple[Shape, ...], name: str) -> None:
     return None
 
 
 @reads_units(g.AvgPool, g.MaxPool, g.GlobalAvgPool)
-def _(op: Op, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: Op, xs: tuple[Shape, ...], name: str) -> Operation:
     return Keep(pools=True)
 
 
 @reads_units(g.Identity)
-def _(op: Op, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: Op, xs: tuple[Shape, ...], name: str) -> Operation:
     return Keep()
 
 
 @reads_units(g.Zero, Blank)
-def _(op: g.Zero, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: g.Zero, xs: tuple[Shape, ...], name: str) -> Operation:
     return Cut(op.shape(*xs).channels)
 
 
 @reads_units(Truncate)
-def _(op: Truncate, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: Truncate, xs: tuple[Shape, ...], name: str) -> Operation:
     return Select(np.arange(op.out))
 
 
 @reads_units(g.Add, Multiply)
-def _(op: Op, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: Op, xs: tuple[Shape, ...], name: str) -> Operation:
     return Join()
 
 
 @reads_units(g.Concat)
-def _(op: Op, xs: tuple[Shape, ...], weight: Tensor, name: str) -> Operation:
+def _(op: Op, xs: tuple[Shape, ...], name: str) -> Operation:
     return Concat()

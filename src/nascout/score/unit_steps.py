@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 __all__ = [
     "Concat",
@@ -17,6 +16,7 @@ __all__ = [
     "Indices",
     "Join",
     "Keep",
+    "Layer",
     "Operation",
     "Select",
     "Source",
@@ -33,19 +33,19 @@ class Source:
     channels: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Conv:
     """A layer: a convolution over maps of ``size``, any number of spatial axes.
 
     Args:
         name: of the weight; random values depend on it.
-        weight: (out, in / groups, *kernel).
+        shape: of the weight: (out, in / groups, *kernel).
         size: of the input, one entry per spatial axis, like ``stride`` and ``dilation``.
         padding: zeros before and after, per spatial axis.
     """
 
     name: str
-    weight: Tensor
+    shape: tuple[int, ...]
     size: tuple[int, ...]
     stride: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
@@ -53,17 +53,17 @@ class Conv:
     groups: int = 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Dense:
-    """A layer: a matrix ``weight`` (out, features) that reads ``channels`` channels.
+    """A layer: a matrix of ``shape`` (out, features) that reads ``channels`` channels.
 
-    ``channel`` (features,) says to which of them a feature belongs: after flattening, several
-    belong to one. Features of channel -1 are zero.
+    ``channel[f]`` says to which of them feature f belongs: after flattening, several belong to
+    one. Features of channel -1 are zero.
     """
 
     name: str
-    weight: Tensor
-    channel: Indices
+    shape: tuple[int, ...]
+    channel: tuple[int, ...]
     channels: int
 
 
@@ -98,7 +98,8 @@ class Select:
     index: Indices
 
 
-Operation: TypeAlias = Source | Conv | Dense | Keep | Cut | Join | Concat | Select
+Layer: TypeAlias = Conv | Dense
+Operation: TypeAlias = Source | Layer | Keep | Cut | Join | Concat | Select
 
 
 class Step(NamedTuple):

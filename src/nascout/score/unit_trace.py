@@ -29,8 +29,9 @@ _CONSTANTS = frozenset(
 )
 
 
-def traced_steps(net: nn.Module, x: Inputs) -> tuple[list[Step], list[int]]:
-    """The steps of ``net`` for one sample of ``x`` in eval mode, and those that give its outputs.
+def traced_steps(net: nn.Module, x: Inputs) -> tuple[list[Step], list[int], dict[str, Tensor]]:
+    """The steps of ``net`` for one sample of ``x`` in eval mode, those that give its outputs, and
+    the weights of its layers by name.
 
     Layers count as often as they are called. Functions that read no more than a tensor's sizes,
     or nothing that depends on the input, do not matter.
@@ -39,9 +40,9 @@ def traced_steps(net: nn.Module, x: Inputs) -> tuple[list[Step], list[int]]:
         UnsupportedNetwork: a function that means nothing to the unit graph; names it.
 
     >>> net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
-    >>> steps, outputs = traced_steps(net, torch.zeros(1, 3, 4, 4))
-    >>> [type(step.operation).__name__ for step in steps], outputs
-    (['Source', 'Conv', 'Dense'], [2])
+    >>> steps, outputs, weights = traced_steps(net, torch.zeros(1, 3, 4, 4))
+    >>> [type(step.operation).__name__ for step in steps], outputs, list(weights)
+    (['Source', 'Conv', 'Dense'], [2], ['0.weight', '3.weight'])
     """
     trail = Trail({id(parameter): name for name, parameter in net.named_parameters()})
     # Two rows, so that the batch is no dimension to squeeze.
@@ -62,7 +63,7 @@ def traced_steps(net: nn.Module, x: Inputs) -> tuple[list[Step], list[int]]:
             "the unit graph cannot follow the input to an output",
             "Score a network whose output depends on its input, not scripted or compiled.",
         )
-    return trail.steps, followed
+    return trail.steps, followed, trail.weights
 
 
 class _Follow(TorchFunctionMode):

@@ -51,13 +51,14 @@ class Call(NamedTuple):
 
 
 class Trail:
-    """The steps so far, and what every tensor holds.
+    """The steps so far, what every tensor holds, and the weights of layers by name.
 
     ``names`` gives the name of a weight by its identity.
     """
 
     def __init__(self, names: Mapping[int, str]) -> None:
         self.steps: list[Step] = []
+        self.weights: dict[str, Tensor] = {}
         self.known: MutableMapping[Tensor, Followed] = WeakTensorKeyDictionary()
         self._widths: list[int] = []
         self._names = names
@@ -74,7 +75,9 @@ class Trail:
 
     def name(self, weight: Tensor) -> str:
         """The weight's own name; for one that is computed, its place in the order of calls."""
-        return self._names.get(id(weight), f"weight {len(self.steps)}")
+        name = self._names.get(id(weight), f"weight {len(self.steps)}")
+        self.weights[name] = weight
+        return name
 
     def select(self, step: int, index: Tensor) -> int:
         """A step whose channel c is channel ``index[c]`` of ``step``."""

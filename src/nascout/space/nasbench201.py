@@ -142,14 +142,14 @@ def _cell(
     skip_none: bool = False,
 ) -> int:
     """Node j is the sum over i < j of edge i->j applied to node i."""
-    nodes = [x]
-    for j in (1, 2, 3):
-        terms = []
-        for (i, target), value in zip(EDGES, architecture.values, strict=True):
-            if target == j and value is not None and not (skip_none and value == "none"):
-                edge = f"{key}/{i}->{j}/{value}"
-                terms.append(g.chain(operation(value, channels), nodes[i], key=edge))
-        if not terms:
-            terms.append(g.node(Zero(), x, key=f"{key}/{j}/none"))
-        nodes.append(g.add(*terms, key=f"{key}/{j}/sum"))
+    nodes, terms = [x], []
+    for (i, j), value in zip(EDGES, architecture.values, strict=True):
+        if value is not None and not (skip_none and value == "none"):
+            edge = f"{key}/{i}->{j}/{value}"
+            terms.append(g.chain(operation(value, channels), nodes[i], key=edge))
+        if i == j - 1:  # the last edge into node j
+            if not terms:
+                terms.append(g.node(Zero(), x, key=f"{key}/{j}/none"))
+            nodes.append(g.add(*terms, key=f"{key}/{j}/sum"))
+            terms = []
     return nodes[-1]

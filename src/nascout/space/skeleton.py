@@ -28,20 +28,33 @@ def staged_network(
     one cell that reads node ``x`` and returns its output node.
     """
     g = Builder()
-    x = g.chain((Conv2d(channels, 3), BatchNorm()), g.input(input_shape), key="stem")
+    x = g.chain(_stem(channels), g.input(input_shape), key="stem")
     for stage in (1, 2, 3):
         width = channels * 2 ** (stage - 1)
         if stage > 1:
             x = _reduction(g, x, width, key=f"stage{stage}/reduction")
         for index in range(cells):
             x = cell(g, x, width, f"stage{stage}/cell{index}")
-    head = (BatchNorm(), ReLU(), GlobalAvgPool(), Linear(classes))
-    return g.graph(g.chain(head, x, key="head"))
+    return g.graph(g.chain(_head(classes), x, key="head"))
+
+
+@cache
+def _stem(channels: int) -> tuple[Op, ...]:
+    return Conv2d(channels, 3), BatchNorm()
+
+
+@cache
+def _head(classes: int) -> tuple[Op, ...]:
+    return BatchNorm(), ReLU(), GlobalAvgPool(), Linear(classes)
+
+
+@cache
+def _shortcut(out: int) -> tuple[Op, ...]:
+    # Rounding up only matters for odd sizes, where the official network would not build.
+    return AvgPool(2, 2, ceil=True), Conv2d(out, 1)
 
 
 def _reduction(g: Builder, x: int, width: int, key: str) -> int:
     y = g.chain(relu_conv_bn(width, 3, stride=2), x, key=f"{key}/conv_a")
     y = g.chain(relu_conv_bn(width, 3), y, key=f"{key}/conv_b")
-    # Rounding up only matters for odd sizes, where the official network would not build.
-    shortcut = (AvgPool(2, 2, ceil=True), Conv2d(width, 1))
-    return g.add(y, g.chain(shortcut, x, key=f"{key}/shortcut"), key=f"{key}/sum")
+    return g.add(y, g.chain(_shortcut(width), x, key=f"{key}/shortcut"), key=f"{key}/sum")
