@@ -1,6 +1,7 @@
 """Collapsed networks against the networks themselves, and what is shared and left out."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -23,8 +24,11 @@ from nascout.graph.ops import (
     ReLU,
     Zero,
 )
-from nascout.network import build
+from nascout.network import build, collapsed_ops, lowering
 from nascout.network.collapsed import Collapsed
+from nascout.network.collapsed_ops import collapses, each
+from nascout.network.collapsed_planes import apply
+from nascout.network.collapsed_values import Step
 from nascout.score.epsilon import output_at
 
 SHAPE = (3, 7, 6)
@@ -239,6 +243,23 @@ def test_what_cannot_be_collapsed_says_why():
         with pytest.raises(UnsupportedNetwork, match=words):
             raise end
     assert not isinstance(ends[3], UnsupportedNetwork)
+
+
+def test_an_op_of_someone_else(monkeypatch):
+    monkeypatch.setattr(lowering, "_TABLE", dict(lowering._TABLE))
+    monkeypatch.setattr(collapsed_ops, "_TABLE", dict(collapsed_ops._TABLE))
+
+    class Power(torch.nn.Module):
+        def forward(self, x):
+            return x**3
+
+    lowering.lowers(Cube)(lambda op, shapes: Power())
+    cube = Step(partial(apply, lambda x: x**3), lambda bound: math.inf)
+    register = collapses(Cube)
+    register(lambda op, values, x: each(lambda v: values.derive(cube, (v,)), x))
+    agree(chain(Conv2d(3, 3), BatchNorm(), Cube(), Conv2d(2, 3), BatchNorm()), images())
+    with pytest.raises(ValueError, match="Cube is collapsed twice"):
+        register(lambda op, values, x: x)
 
 
 def test_one_sample_has_no_batch_statistics():

@@ -30,7 +30,7 @@ from nascout.graph.ops import (
 from nascout.network.collapsed_planes import apply, average, rectify, shift_grid
 from nascout.network.collapsed_values import Step, Value, Values
 
-__all__ = ["Channels", "collapse", "collapses"]
+__all__ = ["Channels", "collapse", "collapses", "each", "part", "width"]
 
 # The channels of a tensor, in order, as runs of equal ones.
 Channels = tuple[tuple[Value, int], ...]
