@@ -178,6 +178,7 @@ def test_done_is_written_again_without_scoring(tmp_path, toy):
 
 
 def test_a_signal_keeps_what_is_finished(tmp_path, monkeypatch):
+    # A score that is computed for one network after the other.
     out, whole = tmp_path / "scores.csv", tmp_path / "whole.csv"
     real = ValueFile.add_scores
     written = []
@@ -191,12 +192,12 @@ def test_a_signal_keeps_what_is_finished(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "PATIENCE", -1)
     monkeypatch.setattr(ValueFile, "add_scores", add_scores)
     with pytest.raises(Interrupted, match=r"values\.jsonl is kept; run the same") as stopped:
-        rank(out)
+        rank(out, ["l2_norm"])
     assert stopped.value.exit_code == 143
     assert len(written) == 3 and not out.exists()
-    rank(out)
+    rank(out, ["l2_norm"])
     assert len(written) == 6
-    rank(whole)
+    rank(whole, ["l2_norm"])
     assert out.read_bytes() == whole.read_bytes()
 
 
