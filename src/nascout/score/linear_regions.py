@@ -26,7 +26,7 @@ Codes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @alike
-def numbers(
+def linear_regions_at_once(
     graphs: Sequence[Graph],
     x: Inputs | None,
     y: Tensor | None = None,
@@ -53,7 +53,7 @@ def numbers(
     "those on other than images count; the weights are not drawn anew; one set of weights",
     batch=3000,
     invariances=("output scale",),
-    at_once=numbers,
+    at_once=linear_regions_at_once,
 )
 def linear_regions(net: nn.Module, x: Inputs, *, chunk: int = CHUNK) -> float:
     """The number of distinct patterns of active ReLUs among the samples (1 to n).
