@@ -9,8 +9,13 @@ from torch import nn
 __all__ = ["naswot"]
 
 
-def naswot(net: nn.Module, x: torch.Tensor) -> float:
-    """A forward and backward pass mark the live ReLUs; a second forward pass sums their kernels."""
+def naswot(net: nn.Module, x: torch.Tensor, *, blocks: bool = True) -> float:
+    """A forward and backward pass mark the live ReLUs; a second forward pass sums their kernels.
+
+    The code hooks every module with ReLU in its name. On NAS-Bench-201's networks that is also
+    the block around each ReLU but the last, whose input is the ReLU's, so it counts twice;
+    ``blocks=False`` leaves that out.
+    """
     live: list[nn.Module] = []
     kernel = np.zeros((len(x), len(x)))
 
@@ -21,7 +26,8 @@ def naswot(net: nn.Module, x: torch.Tensor) -> float:
             agree = code @ code.t() + (1 - code) @ (1 - code).t()
             kernel = kernel + agree.numpy()
 
-    relus = [m for m in net.modules() if isinstance(m, nn.ReLU)]
+    *inner, last = [m for m in net.modules() if isinstance(m, nn.ReLU)]
+    relus = [*inner, *(inner if blocks else ()), last]
     net.train()
     hooks = [m.register_full_backward_hook(lambda m, *_: live.append(m)) for m in relus]
     images = x.clone().requires_grad_(True)

@@ -15,7 +15,7 @@ EPSILON: Final = 1e-5
 PARTS: Final = 64
 
 
-def batch_norm(x: Tensor) -> Tensor:
+def batch_norm(x: Tensor, spare: bool = False) -> Tensor:
     """x to mean zero and variance one per channel, over samples and positions.
 
     With channels last, PyTorch adds up all samples and positions one by one, and loses up to four
@@ -24,12 +24,20 @@ def batch_norm(x: Tensor) -> Tensor:
 
     Args:
         x: (n, channels, h, w) or (n, channels).
+        spare: whether ``x`` may be overwritten; only where nothing is kept for a backward pass.
 
     >>> batch_norm(torch.tensor([[1.0], [3.0]])).round().tolist()
     [[-1.0], [1.0]]
     """
     last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
     if x.device.type == "cpu" and last and x.dtype != torch.float64:
+        if spare:
+            mean, variance = _statistics(_rows(x))
+            none = x.new_empty(0)
+            torch.native_batch_norm(
+                *(x, None, None, mean, variance, False, 0.0, EPSILON), out=(x, none, none)
+            )
+            return x
         normal: Tensor = _Precise.apply(x)  # type: ignore[no-untyped-call]
         return normal
     return F.batch_norm(x, None, None, None, None, True)
@@ -38,7 +46,7 @@ def batch_norm(x: Tensor) -> Tensor:
 class _Precise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        mean, variance = _statistics(x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]))
+        mean, variance = _statistics(_rows(x))
         ctx.save_for_backward(x, mean, (variance + EPSILON).rsqrt())
         return F.batch_norm(x, mean, variance, None, None, False, 0.0, EPSILON)
 
@@ -49,6 +57,11 @@ class _Precise(torch.autograd.Function):
             slopes[0], x, None, None, None, mean, scale, True, EPSILON, [True, False, False]
         )[0]
         return by_x
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(n, channels, h, w) with channels last, as (n * h * w, channels)."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
 def _statistics(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nascout.graph.cuts import Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Pad, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -38,7 +38,7 @@ _TABLE: dict[type[Op], Run] = {}
 # What can run on the samples of several networks in one call.
 TOGETHER: Final[set[type[Op]]] = {
     *(Add, AvgPool, BatchNorm, Concat, Conv2d, DepthwiseConv2d, GlobalAvgPool, Linear, MaxPool),
-    *(Multiply, ReLU, Shift, Sigmoid, SiLU, Truncate),
+    *(Multiply, Pad, ReLU, ReLU6, Shift, Shuffle, Sigmoid, SiLU, Truncate),
 }
 
 
@@ -68,7 +68,12 @@ def run(op: Op, module: nn.Module, inputs: Sequence[Tensor], networks: int, spar
 
 @runs(ReLU)
 def _(op: ReLU, module: nn.Module, inputs: Sequence[Tensor], networks: int, spare: bool) -> Tensor:
-    return inputs[0].relu_() if spare else inputs[0].relu()
+    (x,) = inputs
+    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and not x.requires_grad:
+        # Its sign is that of its bits read as an integer, which needs no change of type.
+        bits = x.view(torch.int16)
+        return (bits.clamp_min_(0) if spare else bits.clamp_min(0)).view(x.dtype)
+    return x.relu_() if spare else x.relu()
 
 
 @runs(Add)
@@ -87,7 +92,7 @@ def _(
     # Fresh scales are ones and fresh shifts zeros.
     (x,) = inputs
     if networks == 1:
-        return batch_norm(x)
+        return batch_norm(x, spare)
     apart = x.view(networks, -1, *x.shape[1:])
     dims = tuple(d for d in range(1, apart.dim()) if d != 2)
     wide = apart if x.dtype == torch.float64 else apart.float()
