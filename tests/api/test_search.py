@@ -132,6 +132,7 @@ def test_every_candidate_fails(npz, tmp_path, monkeypatch):
         raise RuntimeError("no such kernel")
 
     monkeypatch.setattr("nascout.run.evaluator.build", broken)
+    monkeypatch.setattr("nascout.network.population.lower", broken)
     with pytest.raises(AllFailed, match="no such kernel") as error:
         nascout.search(data=npz, out=tmp_path / "run", budget=30, progress=False)
     assert error.value.exit_code == 3

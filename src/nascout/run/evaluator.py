@@ -16,6 +16,7 @@ from nascout.hardware import LatencyTable, measure_latency_ms
 from nascout.network import build
 from nascout.network.memory import is_out_of_memory
 from nascout.records import Outcome
+from nascout.run.ahead import Ahead
 from nascout.run.plan import Plan
 from nascout.run.result import Result
 from nascout.run.weights import save_weights
@@ -46,6 +47,7 @@ class Evaluator:
         self.folder = folder
         self.device = device
         self.table = LatencyTable(device)
+        self.ahead = Ahead(plan, self.x, self.y)
 
     def __call__(
         self,
@@ -90,9 +92,11 @@ class Evaluator:
         broken = [str(c) for c in self.plan.constraints if not c.holds(values)]
         if broken:
             return Outcome.INFEASIBLE, values, f"breaks {', '.join(broken)}"
-        net = build(graph, self.plan.seed, self.device)
-        names = [card.name for card in self.plan.cards]
-        scores = evaluate(net, self.x, names, labels=self.y)
+        scores = self.ahead.scores(proposal.architecture)
+        left = [card.name for card in self.plan.cards if card.name not in scores]
+        if left:
+            net = build(graph, self.plan.seed, self.device)
+            scores |= evaluate(net, self.x, left, labels=self.y)
         bad = next((s for s in scores.values() if s.outcome is not Outcome.OK), None)
         values |= {s.name: s.value for s in scores.values() if s.outcome is Outcome.OK}
         return (bad.outcome, values, bad.message) if bad else (Outcome.OK, values, "")

@@ -74,7 +74,11 @@ class Scorer:
         """The score called ``name`` of each, in order; None for one to be scored by itself."""
         try:
             yield from scores_at_once(
-                SCORES[name], architectures, *self._batch(), self.seeds, memory=self.memory
+                SCORES[name],
+                architectures,
+                *self._batch(),
+                seeds=range(self.seeds),
+                memory=self.memory,
             )
         except ConfigError:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from torch import Tensor
@@ -27,8 +27,8 @@ def scores_at_once(
     architectures: Sequence[Architecture],
     x: Inputs | None,
     y: Tensor | None = None,
-    seeds: int = 1,
     *,
+    seeds: Collection[int] = (0,),
     memory: int = MEMORY,
 ) -> Iterator[Score | None]:
     """What ``card.at_once`` says of each architecture, in order, as soon as it is known.
@@ -40,19 +40,19 @@ def scores_at_once(
         card: a score.
         architectures: of any spaces.
         x, y: the batch and its labels, as the score needs them.
-        seeds: how many initialisations (0, 1, ...) to average over.
+        seeds: of the initialisations to average over.
         memory: bytes of activations that may be held at a time.
     """
     if card.at_once is None:
         return
     graphs = [_graph(one) for one in architectures]
     known = [graph for graph in graphs if graph is not None]
-    found = [card.at_once(known, x, y, seed=seed, memory=memory) for seed in range(seeds)]
+    found = [card.at_once(known, x, y, seed=seed, memory=memory) for seed in seeds]
     for graph in graphs:
         start = time.perf_counter()
         values = [] if graph is None else [_next(one) for one in found]
         numbers = [value for value in values if value is not None]
-        if len(numbers) < seeds:
+        if len(numbers) < len(seeds):
             yield None
         else:
             yield mean_score(card, numbers, time.perf_counter() - start)

@@ -183,7 +183,7 @@ def _scores(
     architectures = [one for one in targets if isinstance(one, Architecture)]
     together: Iterator[Score | None] = iter(())
     if len(architectures) > 1:
-        together = iter(scores_at_once(card, architectures, x, labels, seeds))
+        together = scores_at_once(card, architectures, x, labels, seeds=range(seeds))
     ready = (next(together, None) if isinstance(one, Architecture) else None for one in targets)
     return [
         found or _score(card, one, x, labels, seeds)

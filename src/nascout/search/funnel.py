@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nascout.errors import ConfigError
 from nascout.records import Objective
 from nascout.search.history import Proposal, Trial
-from nascout.search.strategy import Stop, Strategy, best, explore, finished, strategy
-from nascout.space import Space
+from nascout.search.strategy import Stop, Strategy, best, explore, finished, foreseen, strategy
+from nascout.space import Architecture, Space
 
 __all__ = ["Funnel"]
 
@@ -87,6 +87,10 @@ class Funnel(Strategy):
             if trial.architecture not in retrained:
                 return Proposal(trial.architecture, "retrain", self.final_epochs)
         return finished(history, self.budget)
+
+    def foreseen(self, space: Space, seed: int) -> Iterator[Architecture]:
+        """The samples."""
+        return foreseen(space, self.budget, seed)
 
     def plan(self) -> Mapping[str, int]:
         """Scores, all rungs together, final trainings."""

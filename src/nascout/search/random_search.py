@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nascout.errors import ConfigError
 from nascout.records import Objective
 from nascout.search.history import Proposal, Trial
-from nascout.search.strategy import Stop, Strategy, best, explore, finished, strategy
-from nascout.space import Space
+from nascout.search.strategy import Stop, Strategy, best, explore, finished, foreseen, strategy
+from nascout.space import Architecture, Space
 
 __all__ = ["RandomSearch"]
 
@@ -52,6 +52,10 @@ class RandomSearch(Strategy):
             if trial.architecture not in trained:
                 return Proposal(trial.architecture, "retrain", self.epochs)
         return finished(history, self.budget)
+
+    def foreseen(self, space: Space, seed: int) -> Iterator[Architecture]:
+        """The samples."""
+        return foreseen(space, self.budget, seed)
 
     def plan(self) -> Mapping[str, int]:
         """``budget`` scores, then the trainings."""

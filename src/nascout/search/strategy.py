@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -15,7 +15,7 @@ from nascout.records import Objective, Outcome
 from nascout.registry import Registry
 from nascout.search.history import Proposal, Trial
 from nascout.search.pareto import at_stage, pareto_ranks
-from nascout.space import Space
+from nascout.space import Architecture, Space
 
 __all__ = [
     "STRATEGIES",
@@ -24,6 +24,7 @@ __all__ = [
     "best",
     "explore",
     "finished",
+    "foreseen",
     "generator",
     "strategy",
 ]
@@ -66,6 +67,14 @@ class Strategy(ABC):
     def ask(self, space: Space, history: Sequence[Trial], rng: random.Random) -> Proposal | Stop:
         """What to evaluate next, given every trial so far; ``rng`` is :func:`generator`'s."""
 
+    def foreseen(self, space: Space, seed: int) -> Iterator[Architecture]:
+        """What will be scored first, in order, whatever comes of it; by default, nothing.
+
+        A search scores these several at a time, which is faster. Proposals stay those of
+        :meth:`ask`: foreseeing too much or in another order costs time, not correctness.
+        """
+        return iter(())
+
     @abstractmethod
     def plan(self) -> Mapping[str, int]:
         """About how many proposals of each stage there will be, for showing progress."""
@@ -97,7 +106,11 @@ def generator(seed: int, history: Sequence[Trial]) -> random.Random:
     >>> generator(0, ()).random() == generator(0, ()).random()
     True
     """
-    return random.Random(f"{seed}/{len(history)}")
+    return _generator(seed, len(history))
+
+
+def _generator(seed: int, number: int) -> random.Random:
+    return random.Random(f"{seed}/{number}")
 
 
 def explore(
@@ -109,14 +122,35 @@ def explore(
     """
     scored = {t.architecture: t.outcome for t in history if t.stage == "score"}
     if _admitted(history) < budget and len(scored) < REJECTIONS * budget:
-        for _ in range(PATIENCE):
-            fresh = space.sample(rng)
-            if fresh not in scored:
-                return Proposal(fresh)
-        if len(scored) < space.size <= ENUMERABLE:
-            # Look for what sampling keeps missing.
-            return Proposal(next(left for left in space if left not in scored))
+        fresh = _fresh(space, scored, len(scored), rng)
+        if fresh is not None:
+            return Proposal(fresh)
     return None if _admitted(history) else Stop("infeasible")
+
+
+def foreseen(space: Space, budget: int, seed: int) -> Iterator[Architecture]:
+    """What :func:`explore` proposes in a search that starts with it, if nothing is rejected."""
+    scored: set[Architecture] = set()
+    while len(scored) < budget:
+        fresh = _fresh(space, scored, len(scored), _generator(seed, len(scored)))
+        if fresh is None:
+            return
+        scored.add(fresh)
+        yield fresh
+
+
+def _fresh(
+    space: Space, scored: Container[Architecture], count: int, rng: random.Random
+) -> Architecture | None:
+    """A sample that is not among the ``count`` scored ones; None if there seems to be none."""
+    for _ in range(PATIENCE):
+        fresh = space.sample(rng)
+        if fresh not in scored:
+            return fresh
+    if count < space.size <= ENUMERABLE:
+        # Look for what sampling keeps missing.
+        return next(left for left in space if left not in scored)
+    return None
 
 
 def finished(history: Sequence[Trial], budget: int) -> Stop:

@@ -30,6 +30,7 @@ def check_strategy(factory: Callable[[], Strategy], space: Space, seed: int = 0)
     The next proposal is a function of the seed and the history alone, in whatever order it is
     asked; a history whose trials repeat or stand in another order does no harm; nothing is
     proposed twice; it stops, within its budget, also if candidates fail or break constraints.
+    What it foresees it then proposes, if no constraint is broken.
 
     Args:
         factory: makes the strategy; called often, for two of them must not differ.
@@ -49,6 +50,7 @@ def check_strategy(factory: Callable[[], Strategy], space: Space, seed: int = 0)
         _keeps_to_budget(factory(), history)
         _is_a_function_of_history(factory, space, seed, history, answers)
         _bears_disorder(factory(), space, seed, history)
+    _proposes_what_it_foresees(factory, space, seed)
     for outcome in (Outcome.INFEASIBLE, Outcome.FAILED):
         fold(factory(), space, seed, lambda *_, outcome=outcome: (outcome, {}))
 
@@ -91,6 +93,15 @@ def _keeps_to_budget(strategy: Strategy, history: Sequence[Trial]) -> None:
     admitted = sum(t.stage == "score" and t.outcome is not Outcome.INFEASIBLE for t in history)
     assert admitted <= strategy.budget, (
         f"{strategy.name} scores {admitted} architectures on a budget of {strategy.budget}"
+    )
+
+
+def _proposes_what_it_foresees(factory: Callable[[], Strategy], space: Space, seed: int) -> None:
+    history, _ = fold(factory(), space, seed, _succeeds)
+    proposed = [trial.architecture for trial in history if trial.stage == "score"]
+    foreseen = list(factory().foreseen(space, seed))
+    assert foreseen == proposed[: len(foreseen)], (
+        f"{factory().name} does not propose what it foresees"
     )
 
 
