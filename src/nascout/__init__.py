@@ -17,11 +17,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nascout.api.benchmark import benchmark, benchmarks
     from nascout.api.correlate import correlate
     from nascout.api.names import scores, space, spaces, strategies
     from nascout.api.rank import rank
     from nascout.api.run import Run
     from nascout.api.search import search
+    from nascout.api.surrogates import fit_surrogate, read_surrogate
     from nascout.errors import NascoutError
     from nascout.network.cost import network_cost as cost
     from nascout.network.export import export
@@ -35,11 +37,15 @@ __all__ = [
     "Architecture",
     "NascoutError",
     "Run",
+    "benchmark",
+    "benchmarks",
     "build",
     "correlate",
     "cost",
     "export",
+    "fit_surrogate",
     "rank",
+    "read_surrogate",
     "score",
     "scores",
     "search",
@@ -52,11 +58,15 @@ _HOMES = {
     "Architecture": "nascout.space:Architecture",
     "NascoutError": "nascout.errors:NascoutError",
     "Run": "nascout.api.run:Run",
+    "benchmark": "nascout.api.benchmark:benchmark",
+    "benchmarks": "nascout.api.benchmark:benchmarks",
     "build": "nascout.network.module:build",
     "correlate": "nascout.api.correlate:correlate",
     "cost": "nascout.network.cost:network_cost",
     "export": "nascout.network.export:export",
+    "fit_surrogate": "nascout.api.surrogates:fit_surrogate",
     "rank": "nascout.api.rank:rank",
+    "read_surrogate": "nascout.api.surrogates:read_surrogate",
     "score": "nascout.score.evaluate:evaluate",
     "scores": "nascout.api.names:scores",
     "search": "nascout.api.search:search",

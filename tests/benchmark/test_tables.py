@@ -99,7 +99,7 @@ def test_a_table_of_ones_own(tmp_path):
     with pytest.raises(DataError, match="no column architecture or arch or arch_str"):
         own.read(tmp_path / "b.csv")
     with pytest.raises(ConfigError, match="--space"):
-        BENCHMARKS["table"]()
+        BENCHMARKS["table"]().read(tmp_path / "a.csv")
 
 
 def test_what_cannot_be_read_is_said(tmp_path):

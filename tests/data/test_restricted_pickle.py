@@ -1,10 +1,11 @@
 import io
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 
-from nascout.data.restricted_pickle import read_plain_pickle
+from nascout.data.restricted_pickle import read_nested_pickle, read_plain_pickle
 from nascout.errors import DataError, IntegrityError
 
 
@@ -88,3 +89,52 @@ def test_what_a_pickle_spoils_is_not_what_the_next_one_gets():
 def test_what_is_no_dictionary_is_refused():
     with pytest.raises(DataError, match="dictionary"):
         read_plain_pickle(pickle.dumps([1]), "x")
+
+
+NESTED = {
+    ("cifar10", 777): OrderedDict(a=np.float64(0.5), b=[np.int64(3), (None, True)]),
+    "seen": {1, 2},
+    "curve": [np.arange(3.0)],
+}
+
+
+@pytest.mark.parametrize("protocol", range(2, 5))
+def test_nested_records_come_back_as_plain_values(protocol):
+    stream = io.BytesIO(pickle.dumps(NESTED, protocol=protocol) + b"behind")
+    found = read_nested_pickle(stream, "x")
+    np.testing.assert_array_equal(found.pop("curve")[0], np.arange(3.0))
+    assert found == {("cifar10", 777): {"a": 0.5, "b": [3, (None, True)]}, "seen": {1, 2}}
+    assert [type(v) for v in found["cifar10", 777].values()] == [float, list]
+    assert stream.read() == b"behind"
+
+
+@pytest.mark.parametrize("name", ["builtins.exec", "collections.Counter", "torch.FloatStorage"])
+def test_nested_records_know_no_other_names(name):
+    module, _, attribute = name.rpartition(".")
+    content = f"c{module}\n{attribute}\n.".encode()
+    with pytest.raises(IntegrityError, match=name):
+        read_nested_pickle(io.BytesIO(content), "x")
+
+
+def test_stand_ins_are_called_and_objects_outside_are_asked_for():
+    stand_ins = {("here", "pair"): lambda a, b: (b, a)}
+    content = b"chere\npair\n(I1\nPkey\ntR."
+    found = read_nested_pickle(io.BytesIO(content), "x", stand_ins, persistent=str.upper)
+    assert found == ("KEY", 1)
+    with pytest.raises(DataError):
+        read_nested_pickle(io.BytesIO(content), "x", stand_ins)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        pickle.dumps(NESTED)[:-5],
+        b"cnumpy.core.multiarray\nscalar\n(I1\nI2\ntR.",
+        b"ccollections\nOrderedDict\n(I1\ntR.",
+        ARRAY + b"(" * 100_000 + b"l" * 99_999 + b".",
+    ],
+)
+def test_damaged_nested_records_are_refused(content):
+    with pytest.raises(DataError, match="x is not a readable pickle"):
+        read_nested_pickle(io.BytesIO(content), "x")

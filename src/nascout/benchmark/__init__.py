@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nascout.benchmark.beside import beside
+from nascout.benchmark.opened import Benchmark, Best
 from nascout.benchmark.table import BENCHMARKS, TableBenchmark, benchmark
 
-__all__ = ["BENCHMARKS", "TableBenchmark", "benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark", "Best", "TableBenchmark", "benchmark", "beside"]

@@ -8,7 +8,7 @@ import sys
 import typer
 
 import nascout
-from nascout.cli import correlate, doctor, export, lists, report, score, search
+from nascout.cli import benchmark, correlate, doctor, export, lists, report, score, search
 from nascout.cli.console import error_line
 from nascout.errors import NascoutError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (search, score, correlate, export, report, lists, doctor):
+for module in (search, score, correlate, benchmark, export, report, lists, doctor):
     module.register(app)
 
 

@@ -1,4 +1,4 @@
-"""``nascout spaces``, ``scores``, ``strategies``: what there is."""
+"""``nascout spaces``, ``benchmarks``, ``scores``, ``strategies``: what there is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the three commands."""
-    for command in (spaces, scores, strategies):
+    """Add the four commands."""
+    for command in (spaces, benchmarks, scores, strategies):
         app.command()(command)
 
 
@@ -29,6 +29,14 @@ def spaces(as_json: Json = False) -> None:
         sizes = [f"{n:,}" if n < 10**12 else f"{n:.1e}" for n in frame["architectures"]]
         frame = frame.drop(columns="paper").assign(architectures=sizes)
     print_table(frame, as_json=as_json)
+
+
+def benchmarks(as_json: Json = False) -> None:
+    """List the benchmarks: what file each needs and where its authors offer it."""
+    from nascout.api.benchmark import benchmarks as table
+
+    frame = table()
+    print_table(frame if as_json else frame.drop(columns=["paper", "what"]), as_json=as_json)
 
 
 def scores(

@@ -2,7 +2,8 @@
 
 A pickle is a program. This reader answers the four names that rebuild a numpy array with its own
 small stand-ins and refuses every other name. Not even numpy's own unpickling runs: it trusts the
-flags in a pickled dtype, and wrong ones make it follow bytes as pointers.
+flags in a pickled dtype, and wrong ones make it follow bytes as pointers. Benchmarks need a few
+names more, see :func:`read_nested_pickle`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import codecs
 import io
 import pickle
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nascout.errors import DataError, IntegrityError
 
-__all__ = ["read_plain_pickle"]
+__all__ = ["StandIns", "read_nested_pickle", "read_plain_pickle"]
 
 # What a damaged pickle can raise, by Python's own documentation.
 DAMAGE = (
@@ -29,10 +31,16 @@ DAMAGE = (
     KeyError,
     MemoryError,
     OverflowError,
+    RecursionError,
     TypeError,
     ValueError,
 )
 NUMBERS = frozenset(f"{kind}{size}" for kind in "iuf" for size in (1, 2, 4, 8)) - {"f1"}
+
+MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
+
+StandIns = Mapping[tuple[str, str], Callable[..., Any]]
+"""What is called in the place of a name, by module and name."""
 
 
 def read_plain_pickle(content: bytes, where: str) -> dict[Any, Any]:
@@ -50,7 +58,7 @@ def read_plain_pickle(content: bytes, where: str) -> dict[Any, Any]:
     {'a': array([0., 1.])}
     """
     try:
-        found = _Reader(content, where).load()
+        found = _Reader(io.BytesIO(content), where).load()
     except DAMAGE as error:
         raise DataError(f"{where} is not a readable pickle", "Download it again.") from error
     if not isinstance(found, dict):
@@ -58,9 +66,51 @@ def read_plain_pickle(content: bytes, where: str) -> dict[Any, Any]:
     return {k: v.value if isinstance(v, _Array) else v for k, v in found.items()}
 
 
+def read_nested_pickle(
+    stream: IO[bytes],
+    where: str,
+    stand_ins: StandIns | None = None,
+    persistent: Callable[[Any], Any] | None = None,
+) -> Any:
+    """The next pickle in ``stream``, of dictionaries, lists, tuples and sets of plain values.
+
+    Ordered dictionaries become dictionaries, numpy's scalars Python's numbers, arrays arrays.
+
+    Args:
+        stream: left behind the pickle, so that another may follow.
+        where: what it is called in messages.
+        stand_ins: for names beyond those; each must be safe to call with anything.
+        persistent: what an object kept outside the pickle is, by its id; refused without.
+
+    Raises:
+        IntegrityError: it asks for a name that no plain value needs; nothing of it is run.
+        DataError: it is damaged.
+
+    >>> from collections import OrderedDict
+    >>> content = pickle.dumps([OrderedDict(a=np.float64(1)), {2}], protocol=4)
+    >>> read_nested_pickle(io.BytesIO(content), "a test")
+    [{'a': 1.0}, {2}]
+    """
+    reader = _NestedReader(stream, where, stand_ins or {}, persistent)
+    try:
+        found = reader.load()
+        return _unwrapped(found) if reader.has_arrays else found
+    except DAMAGE as error:
+        raise DataError(f"{where} is not a readable pickle", "Download it again.") from error
+
+
+def _unwrapped(value: Any) -> Any:
+    """``value`` with arrays in the place of what stands for them, however deep."""
+    if isinstance(value, _Array):
+        return value.value
+    if isinstance(value, dict):
+        return {k: _unwrapped(v) for k, v in value.items()}
+    return type(value)(map(_unwrapped, value)) if type(value) in (list, tuple) else value
+
+
 class _Reader(pickle.Unpickler):
-    def __init__(self, content: bytes, where: str) -> None:
-        super().__init__(io.BytesIO(content), encoding="bytes")
+    def __init__(self, stream: IO[bytes], where: str) -> None:
+        super().__init__(stream, encoding="bytes")
         self._where = where
 
     def find_class(self, module: str, name: str) -> Any:
@@ -69,7 +119,7 @@ class _Reader(pickle.Unpickler):
         Each is made anew: a pickle may set attributes on what it gets, and must not spoil it for
         the next.
         """
-        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        if name == "_reconstruct" and module in MULTIARRAY:
             return lambda kind, shape, code: _Array()
         if (module, name) == ("numpy", "ndarray"):
             return "ndarray"  # only ever handed to _reconstruct
@@ -81,6 +131,41 @@ class _Reader(pickle.Unpickler):
             f"{self._where} asks to run {module}.{name}, which was refused",
             "Download it again from its official address.",
         )
+
+
+class _NestedReader(_Reader):
+    has_arrays = False
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        where: str,
+        stand_ins: StandIns,
+        persistent: Callable[[Any], Any] | None,
+    ) -> None:
+        super().__init__(stream, where)
+        self._stand_ins, self._persistent = stand_ins, persistent
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Containers, numpy's scalars and the given stand-ins besides; each made anew."""
+        if name == "_reconstruct":
+            self.has_arrays = True
+        if name == "scalar" and module in MULTIARRAY:
+            return lambda kind, raw: _scalar(kind, raw)  # noqa: PLW0108 - made anew
+        if (module, name) == ("collections", "OrderedDict"):
+            return lambda pairs=(): dict(pairs)
+        if name == "set" and module in ("builtins", "__builtin__"):
+            return lambda values=(): set(values)
+        if (module, name) in self._stand_ins:
+            function = self._stand_ins[module, name]
+            return lambda *arguments: function(*arguments)  # noqa: PLW0108 - made anew
+        return super().find_class(module, name)
+
+    def persistent_load(self, pid: Any) -> Any:
+        """An object kept outside the pickle."""
+        if self._persistent is None:
+            raise pickle.UnpicklingError("an object outside the pickle")
+        return self._persistent(pid)
 
 
 class _Dtype:
@@ -109,6 +194,13 @@ class _Array:
             raise pickle.UnpicklingError("not an array of numbers")
         flat = np.frombuffer(raw, dtype.value())
         self.value = flat.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _scalar(kind: object, raw: object) -> int | float:
+    if not isinstance(kind, _Dtype) or not isinstance(raw, bytes):
+        raise pickle.UnpicklingError("not a number")
+    (value,) = np.frombuffer(raw, kind.value()).tolist()
+    return value  # type: ignore[no-any-return]
 
 
 def _text(value: object) -> str:

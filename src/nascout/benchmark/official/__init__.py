@@ -1,0 +1,3 @@
+"""Readers of official benchmark files: no TensorFlow, and nothing is unpickled."""
+
+from __future__ import annotations
