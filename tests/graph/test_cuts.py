@@ -4,7 +4,7 @@ import pytest
 
 from nascout.errors import GraphError
 from nascout.graph import Builder, Graph, digest, draw
-from nascout.graph.cuts import Blank, Shift, Truncate
+from nascout.graph.cuts import Blank, Pad, Shift, Shuffle, Truncate
 from nascout.graph.ops import Conv2d
 
 
@@ -19,6 +19,9 @@ def applied(op, shape=(4, 3, 5)):
         (Truncate(3), (3, 3, 5)),
         (Truncate(4), (4, 3, 5)),
         (Shift(), (4, 3, 5)),
+        (Shuffle(2), (4, 3, 5)),
+        (Pad(3, 5), (4, 3, 5)),
+        (Pad(7, 6), (4, 7, 6)),
         (Blank(6), (6, 3, 5)),
         (Blank(6, 2), (6, 2, 3)),
         (Blank(1, 4), (1, 1, 2)),
@@ -49,6 +52,11 @@ def test_a_blank_has_the_shape_of_a_convolution(size, stride):
         (Truncate(5), (4, 3, 5), "5 channels of 4"),
         (Truncate(0), (4, 3, 5), "out must be at least 1"),
         (Shift(), (4,), "needs a map"),
+        (Shuffle(3), (4, 3, 5), "3 groups do not divide 4"),
+        (Shuffle(0), (4, 3, 5), "groups must be at least 1"),
+        (Pad(3, 4), (4, 3, 5), "Pad cannot make 3×4 of 4×3×5"),
+        (Pad(2, 5), (4, 3, 5), "Pad cannot make 2×5"),
+        (Pad(3, 5), (4,), "needs a map"),
         (Blank(2), (4,), "needs a map"),
         (Blank(2, 0), (4, 3, 5), "stride must be at least 1"),
     ],

@@ -4,7 +4,7 @@ import pytest
 
 from nascout.errors import GraphError
 from nascout.graph import Builder, Graph, digest, graph_cost
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.ops import GlobalAvgPool, ReLU, Zero
 
 
@@ -45,4 +45,4 @@ def test_zeros_pass_what_keeps_them():
         zero = g.node(Zero(), g.input((4, 3, 5)), key="zero")
         return digest(g.graph(g.node(op, zero, key="op") if op else zero))
 
-    assert after(SiLU()) == after(None) != after(Sigmoid())
+    assert after(SiLU()) == after(ReLU6()) == after(None) != after(Sigmoid())

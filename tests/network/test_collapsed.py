@@ -8,8 +8,8 @@ import torch
 
 from nascout.errors import UnsupportedNetwork
 from nascout.graph import Builder
-from nascout.graph.cuts import Blank, Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Blank, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.op import OPS, Op, op
 from nascout.graph.ops import (
     Add,
@@ -102,6 +102,8 @@ def test_windows(window, before):
         (Conv2d(4, 3), BatchNorm(affine=False), SiLU(), Conv2d(2, 3), BatchNorm(), Sigmoid()),
         (Conv2d(4, 3), BatchNorm(), Shift(), Conv2d(4, 1, 2), ReLU(), Truncate(2), Conv2d(1, 1)),
         (Truncate(2), Shift(), MaxPool(3), Identity(), BatchNorm()),
+        (Conv2d(4, 3), ReLU6(), Shuffle(2), BatchNorm(), Conv2d(2, 1), ReLU6()),
+        (Shuffle(3), Conv2d(6, 3, groups=3), Shuffle(2), Conv2d(4, 1, groups=2), ReLU6()),
         (Conv2d(4, 3), Blank(6, 2), Sigmoid(), Conv2d(1, 3)),
         (Conv2d(4, 3), Zero(), Conv2d(2, 3), BatchNorm(), ReLU()),
         (GlobalAvgPool(), BatchNorm(), ReLU(), Linear(3), SiLU(), Linear(2, bias=False)),

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from nascout.graph import Builder
-from nascout.graph.cuts import Blank, Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Blank, Pad, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.network import build, to_source
 
-X = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+X = 4 * torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -17,6 +17,12 @@ def warm():
     g = Builder()
     net = build(g.graph(g.node(SiLU(), g.input((4, 5, 6)), key="silu")))
     torch.testing.assert_close(net(X), net(X))
+
+
+def padded(x):
+    y = torch.zeros(2, 4, 7, 6)
+    y[:, :, :5] = x
+    return y
 
 
 def shifted(x):
@@ -28,10 +34,13 @@ def shifted(x):
 @pytest.mark.parametrize(
     ("op", "wanted"),
     [
+        (ReLU6(), torch.where(X < 0, 0.0, torch.where(X > 6, 6.0, X))),
         (SiLU(), X / (1 + torch.exp(-X))),
         (Sigmoid(), 1 / (1 + torch.exp(-X))),
         (Truncate(3), X[:, :3]),
         (Shift(), shifted(X)),
+        (Shuffle(2), X[:, [0, 2, 1, 3]]),
+        (Pad(7, 6), padded(X)),
         (Blank(7, 2), torch.zeros(2, 7, 3, 3)),
     ],
     ids=lambda value: getattr(value, "label", ""),

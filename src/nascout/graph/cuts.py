@@ -1,4 +1,4 @@
-"""Parts of a map: fewer channels, a shifted grid, and zeros of another shape."""
+"""Maps rearranged: fewer channels, in another order, shifted, with zeros around or instead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nascout.graph.ops import Zero
 from nascout.graph.shape import Shape
 from nascout.graph.window import need_map, need_positive
 
-__all__ = ["Blank", "Shift", "Truncate"]
+__all__ = ["Blank", "Pad", "Shift", "Shuffle", "Truncate"]
 
 
 @op
@@ -39,6 +39,42 @@ class Shift(Op):
         """Unchanged."""
         need_map(xs[0], "Shift")
         return xs[0]
+
+
+@op
+class Shuffle(Op):
+    """Channels in the order first of every group, second of every group, and so on.
+
+    Between two grouped convolutions, it lets each group of the second read all of the first.
+    """
+
+    groups: int
+    keeps_zero = True
+
+    def shape(self, *xs: Shape) -> Shape:
+        """Unchanged."""
+        (x,) = xs
+        need_positive(groups=self.groups)
+        if x.channels % self.groups:
+            raise ValueError(f"{self.groups} groups do not divide {x.channels}")
+        return x
+
+
+@op
+class Pad(Op):
+    """A map with zeros below and to the right, ``height`` by ``width`` in all."""
+
+    height: int
+    width: int
+    keeps_zero = True
+
+    def shape(self, *xs: Shape) -> Shape:
+        """(channels, height, width)."""
+        (x,) = xs
+        need_map(x, "Pad")
+        if self.height < x.height or self.width < x.width:
+            raise ValueError(f"Pad cannot make {self.height}×{self.width} of {x}")
+        return Shape((x.channels, self.height, self.width))
 
 
 @op

@@ -1,12 +1,18 @@
-"""Smooth activations, and a gate that scales channels: what squeeze-and-excitation needs."""
+"""Activations of mobile networks, and a gate that scales channels."""
 
 from __future__ import annotations
 
 from nascout.graph.op import Op, op
+from nascout.graph.ops import ReLU
 from nascout.graph.shape import Shape
 from nascout.graph.window import need_map
 
-__all__ = ["Multiply", "SiLU", "Sigmoid"]
+__all__ = ["Multiply", "ReLU6", "SiLU", "Sigmoid"]
+
+
+@op
+class ReLU6(ReLU):
+    """min(max(x, 0), 6)."""
 
 
 @op

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 from torch.nn import functional as F
 
 from nascout.errors import UnsupportedNetwork
-from nascout.graph.cuts import Blank, Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Blank, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -125,6 +125,7 @@ def _same(bound: float) -> float:
 
 
 RELU: Final = Step(rectify, _same)
+RELU6: Final = Step(partial(apply, F.relu6), lambda bound: min(bound, 6.0))
 SILU: Final = Step(partial(apply, F.silu), _same)
 SIGMOID: Final = Step(partial(apply, F.sigmoid), lambda bound: 1.0)
 AVERAGE: Final = Step(average, _same)
@@ -157,6 +158,11 @@ def _(op: BatchNorm, values: Values, x: Channels) -> Channels:
 @collapses(ReLU)
 def _(op: ReLU, values: Values, x: Channels) -> Channels:
     return each(lambda v: values.derive(RELU, (v,)), x)
+
+
+@collapses(ReLU6)
+def _(op: ReLU6, values: Values, x: Channels) -> Channels:
+    return each(lambda v: values.derive(RELU6, (v,)), x)
 
 
 @collapses(SiLU)
@@ -218,6 +224,13 @@ def _(op: GlobalAvgPool, values: Values, x: Channels) -> Channels:
 @collapses(Truncate)
 def _(op: Truncate, values: Values, x: Channels) -> Channels:
     return part(x, 0, op.out)
+
+
+@collapses(Shuffle)
+def _(op: Shuffle, values: Values, x: Channels) -> Channels:
+    count = width(x) // op.groups
+    order = [i * count + j for j in range(count) for i in range(op.groups)]
+    return x if len(x) == 1 else _runs([part(x, c, c + 1)[0] for c in order])
 
 
 @collapses(Shift)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from nascout.errors import UnsupportedNetwork
-from nascout.graph.cuts import Blank, Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Blank, Pad, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -120,6 +120,19 @@ class FirstChannels(nn.Module):
         return x[:, : self.out]
 
 
+class Interleaved(nn.Module):
+    """The first channel of every group, then the second of every group, and so on."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, c, ...), c a multiple of ``groups``."""
+        n, c, *area = x.shape
+        return x.reshape(n, self.groups, c // self.groups, *area).transpose(1, 2).flatten(1, 2)
+
+
 class Zeros(nn.Module):
     """x · 0 in ``out`` channels at a stride, so that what feeds it stays part of the network."""
 
@@ -159,6 +172,11 @@ def _(op: BatchNorm, xs: tuple[Shape, ...]) -> nn.Module:
 @lowers(ReLU)
 def _(op: ReLU, xs: tuple[Shape, ...]) -> nn.Module:
     return nn.ReLU()
+
+
+@lowers(ReLU6)
+def _(op: ReLU6, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.ReLU6()
 
 
 @lowers(Identity)
@@ -219,6 +237,16 @@ def _(op: Truncate, xs: tuple[Shape, ...]) -> nn.Module:
 @lowers(Shift)
 def _(op: Shift, xs: tuple[Shape, ...]) -> nn.Module:
     return nn.ZeroPad2d((-1, 1, -1, 1))
+
+
+@lowers(Shuffle)
+def _(op: Shuffle, xs: tuple[Shape, ...]) -> nn.Module:
+    return Interleaved(op.groups)
+
+
+@lowers(Pad)
+def _(op: Pad, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.ZeroPad2d((0, op.width - xs[0].width, 0, op.height - xs[0].height))
 
 
 @lowers(Blank)

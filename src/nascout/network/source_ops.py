@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nascout.errors import UnsupportedNetwork
-from nascout.graph.cuts import Blank, Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Blank, Pad, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -139,6 +139,11 @@ def _(op: ReLU, xs: tuple[Shape, ...], width: Width) -> Layer:
     return Layer(("nn.ReLU()",))
 
 
+@prints(ReLU6)
+def _(op: ReLU6, xs: tuple[Shape, ...], width: Width) -> Layer:
+    return Layer(("nn.ReLU6()",))
+
+
 @prints(Identity)
 def _(op: Identity, xs: tuple[Shape, ...], width: Width) -> Formula:
     return Formula(lambda x: x)
@@ -203,6 +208,18 @@ def _(op: Truncate, xs: tuple[Shape, ...], width: Width) -> Formula:
 @prints(Shift)
 def _(op: Shift, xs: tuple[Shape, ...], width: Width) -> Layer:
     return Layer(("nn.ZeroPad2d((-1, 1, -1, 1))",))
+
+
+@prints(Shuffle)
+def _(op: Shuffle, xs: tuple[Shape, ...], width: Width) -> Formula:
+    groups = f"unflatten(1, ({op.groups}, -1))"
+    return Formula(lambda x: f"{x}.{groups}.transpose(1, 2).flatten(1, 2)")
+
+
+@prints(Pad)
+def _(op: Pad, xs: tuple[Shape, ...], width: Width) -> Layer:
+    pads = 0, op.width - xs[0].width, 0, op.height - xs[0].height
+    return Layer((f"nn.ZeroPad2d({pads})",))
 
 
 @prints(Blank)

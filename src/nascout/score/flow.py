@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
 from nascout.graph import Graph
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.op import Op
 from nascout.graph.ops import Conv2d, DepthwiseConv2d, Linear, MaxPool
 
 __all__ = ["is_homogeneous", "with_flow"]
 
 LAYERS = (Conv2d, DepthwiseConv2d, Linear)
-GATES = (Sigmoid, SiLU, Multiply)
+GATES = (ReLU6, Sigmoid, SiLU, Multiply)
 
 
 def is_homogeneous(graph: Graph) -> bool:

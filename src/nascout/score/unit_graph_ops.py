@@ -11,8 +11,8 @@ import numpy as np
 from nascout.errors import UnsupportedNetwork
 from nascout.graph import Graph, Op, Shape
 from nascout.graph import ops as g
-from nascout.graph.cuts import Blank, Shift, Truncate
-from nascout.graph.gates import Multiply, Sigmoid, SiLU
+from nascout.graph.cuts import Blank, Pad, Shift, Shuffle, Truncate
+from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
 from nascout.graph.graph import Call
 from nascout.score.unit_steps import (
     Concat,
@@ -105,7 +105,7 @@ def _(op: g.Linear, xs: tuple[Shape, ...], name: str) -> Operation:
 
 
 # A shift moves the border only: the zeros that it lets in are not read as padding.
-@reads_units(g.BatchNorm, g.ReLU, SiLU, Sigmoid, Shift)
+@reads_units(g.BatchNorm, g.ReLU, ReLU6, SiLU, Sigmoid, Shift, Pad)
 def _(op: Op, xs: tuple[Shape, ...], name: str) -> None:
     return None
 
@@ -128,6 +128,11 @@ def _(op: g.Zero, xs: tuple[Shape, ...], name: str) -> Operation:
 @reads_units(Truncate)
 def _(op: Truncate, xs: tuple[Shape, ...], name: str) -> Operation:
     return Select(np.arange(op.out))
+
+
+@reads_units(Shuffle)
+def _(op: Shuffle, xs: tuple[Shape, ...], name: str) -> Operation:
+    return Select(np.arange(xs[0].channels).reshape(op.groups, -1).T.ravel())
 
 
 @reads_units(g.Add, Multiply)

@@ -8,7 +8,7 @@ from functools import cache
 from nascout.graph import Builder, Graph, Op
 from nascout.graph.ops import AvgPool, BatchNorm, Conv2d, GlobalAvgPool, Linear, ReLU
 
-__all__ = ["relu_conv_bn", "staged_network"]
+__all__ = ["head", "reduction", "relu_conv_bn", "staged_network", "stem"]
 
 Cell = Callable[[Builder, int, int, str], int]
 
@@ -28,23 +28,25 @@ def staged_network(
     one cell that reads node ``x`` and returns its output node.
     """
     g = Builder()
-    x = g.chain(_stem(channels), g.input(input_shape), key="stem")
+    x = g.chain(stem(channels), g.input(input_shape), key="stem")
     for stage in (1, 2, 3):
         width = channels * 2 ** (stage - 1)
         if stage > 1:
-            x = _reduction(g, x, width, key=f"stage{stage}/reduction")
+            x = reduction(g, x, width, key=f"stage{stage}/reduction")
         for index in range(cells):
             x = cell(g, x, width, f"stage{stage}/cell{index}")
-    return g.graph(g.chain(_head(classes), x, key="head"))
+    return g.graph(g.chain(head(classes), x, key="head"))
 
 
 @cache
-def _stem(channels: int) -> tuple[Op, ...]:
+def stem(channels: int) -> tuple[Op, ...]:
+    """What turns the image into ``channels`` channels."""
     return Conv2d(channels, 3), BatchNorm()
 
 
 @cache
-def _head(classes: int) -> tuple[Op, ...]:
+def head(classes: int) -> tuple[Op, ...]:
+    """What turns the last map into ``classes`` numbers."""
     return BatchNorm(), ReLU(), GlobalAvgPool(), Linear(classes)
 
 
@@ -54,7 +56,8 @@ def _shortcut(out: int) -> tuple[Op, ...]:
     return AvgPool(2, 2, ceil=True), Conv2d(out, 1)
 
 
-def _reduction(g: Builder, x: int, width: int, key: str) -> int:
+def reduction(g: Builder, x: int, width: int, key: str) -> int:
+    """A residual block of stride 2 that reads node ``x`` and gives ``width`` channels."""
     y = g.chain(relu_conv_bn(width, 3, stride=2), x, key=f"{key}/conv_a")
     y = g.chain(relu_conv_bn(width, 3), y, key=f"{key}/conv_b")
     return g.add(y, g.chain(_shortcut(width), x, key=f"{key}/shortcut"), key=f"{key}/sum")
