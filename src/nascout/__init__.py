@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nascout.api.benchmark import benchmark, benchmarks
     from nascout.api.correlate import correlate
+    from nascout.api.known import architecture, architectures
     from nascout.api.names import scores, space, spaces, strategies
     from nascout.api.rank import rank
     from nascout.api.run import Run
@@ -37,6 +38,8 @@ __all__ = [
     "Architecture",
     "NascoutError",
     "Run",
+    "architecture",
+    "architectures",
     "benchmark",
     "benchmarks",
     "build",
@@ -58,6 +61,8 @@ _HOMES = {
     "Architecture": "nascout.space:Architecture",
     "NascoutError": "nascout.errors:NascoutError",
     "Run": "nascout.api.run:Run",
+    "architecture": "nascout.api.known:architecture",
+    "architectures": "nascout.api.known:architectures",
     "benchmark": "nascout.api.benchmark:benchmark",
     "benchmarks": "nascout.api.benchmark:benchmarks",
     "build": "nascout.network.module:build",

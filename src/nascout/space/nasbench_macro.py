@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from nascout.errors import ArchitectureError
 from nascout.graph import Builder, Graph
@@ -45,6 +46,7 @@ class NasBenchMacro(Space):
         'mb3_k3'
     """
 
+    known: ClassVar[Mapping[str, str]] = {"nasbench_macro_best": "22212220"}
     channels: int = 32
     classes: int = 10
     input_shape: tuple[int, int, int] = (3, 32, 32)

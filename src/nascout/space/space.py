@@ -35,13 +35,17 @@ class Space(ABC):
 
     name: ClassVar[str]
     paper: ClassVar[str] = ""
+    known: ClassVar[Mapping[str, str]] = {}
+    """Published architectures of this space: name, such as ``darts_v2``, to notation."""
+    known_skeletons: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """The parameters of the space for those of them that the defaults do not fit."""
     classes: int
     input_shape: tuple[int, int, int]
 
     def __post_init__(self) -> None:
         for field, value in self.parameters().items():
             sizes = value if isinstance(value, list) else [value]
-            if any(isinstance(size, int) and size < 1 for size in sizes):
+            if any(type(size) is int and size < 1 for size in sizes):
                 raise ConfigError(f"{self.name}: {field} = {value}", "Give sizes of at least 1.")
 
     @property
@@ -197,11 +201,21 @@ class Space(ABC):
 SPACES: Registry[type[Space]] = Registry(
     "space",
     modules=(
+        "nascout.space.amoebanet",
+        "nascout.space.darts",
+        "nascout.space.enas_macro",
+        "nascout.space.enas_micro",
+        "nascout.space.fbnet",
         "nascout.space.freeform",
         "nascout.space.mnasnet",
         "nascout.space.nasbench101",
         "nascout.space.nasbench201",
         "nascout.space.nasbench_macro",
+        "nascout.space.nasnet",
+        "nascout.space.nasrl",
+        "nascout.space.nats_size",
+        "nascout.space.pnas",
+        "nascout.space.proxylessnas",
         "nascout.space.transnasbench101_macro",
         "nascout.space.transnasbench101_micro",
     ),
