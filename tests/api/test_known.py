@@ -16,7 +16,7 @@ def test_every_known_architecture_is_its_spaces():
     for name in table.index:
         architecture = nascout.architecture(name)
         assert architecture.space.name == table.loc[name, "space"]
-        assert str(architecture) == table.loc[name, "notation"]
+        assert architecture.space.parse(str(architecture)) == architecture
         graph = architecture.graph()
         assert tuple(graph.shapes[graph.outputs[0]]) == (architecture.space.classes,)
 

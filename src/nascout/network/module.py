@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,13 @@ from torch.overrides import TorchFunctionMode
 
 from nascout.errors import GraphError, UnsupportedNetwork
 from nascout.graph import Graph
+from nascout.graph.features import feature_graph, find_features
 from nascout.graph.ops import Input
 from nascout.network.draw_weights import uniform_weight
 from nascout.network.lowering import lower
 from nascout.space import Architecture
 
-__all__ = ["Network", "build", "initialise", "initialise_node", "undrawn"]
+__all__ = ["Backbone", "Network", "build", "initialise", "initialise_node", "undrawn"]
 
 
 class Network(nn.Module):
@@ -92,6 +93,33 @@ class Network(nn.Module):
         return outputs if len(outputs) > 1 else outputs[0]
 
 
+class Backbone(Network):
+    """A classifier up to its features: ``forward`` returns the last map of each resolution.
+
+    A subclass only so that parameters are named as in the classifier: the state of a trained one
+    loads with ``strict=False``, which leaves out the head.
+
+    Attributes:
+        strides: of each map, the largest map first; see
+            :class:`nascout.graph.features.Feature`.
+        channels: of each map.
+
+    Raises:
+        GraphError: no features; see :func:`nascout.graph.features.find_features`.
+    """
+
+    def __init__(self, classifier: Graph) -> None:
+        super().__init__(feature_graph(classifier))
+        features = find_features(classifier)
+        self.strides = tuple(feature.stride for feature in features)
+        self.channels = tuple(feature.channels for feature in features)
+
+    def forward(self, *inputs: Tensor) -> list[Tensor]:  # type: ignore[override]
+        """inputs: one (n, *shape) tensor per Input node. Returns (n, channels, h, w) per map."""
+        maps = super().forward(*inputs)
+        return list(maps) if isinstance(maps, tuple) else [maps]
+
+
 @contextmanager
 def undrawn(seed: int) -> Iterator[None]:
     """Modules made meanwhile do not draw the matrices that :func:`initialise` will replace.
@@ -148,11 +176,35 @@ def _initialise_part(part: nn.Module, seed: int, prefix: str) -> None:
                 tensor.copy_(drawn)
 
 
+@overload
 def build(
     architecture: Architecture | Graph,
     seed: int = 0,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    *,
+    features: Literal[False] = False,
+) -> Network: ...
+
+
+@overload
+def build(
+    architecture: Architecture | Graph,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    features: Literal[True],
+) -> Backbone: ...
+
+
+def build(
+    architecture: Architecture | Graph,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    features: bool = False,
 ) -> Network:
     """The network of an architecture (or of a graph) as a plain ``nn.Module``, in train mode.
 
@@ -161,9 +213,13 @@ def build(
         seed: of the weights, which depend on nothing but it, the node's key and the shape.
         device: where the network lives. Weights are drawn on the CPU, so they are equal anywhere.
         dtype: of the parameters.
+        features: return the last map of each resolution instead of the classes, for a detector
+            or segmenter: a :class:`Backbone`, with ``strides`` and ``channels``. Its weights are
+            the classifier's.
 
     Raises:
         UnsupportedNetwork: not an architecture or graph, or an op without a torch module.
+        GraphError: features of a graph that has none.
 
     Example:
         >>> from nascout.space import SPACES
@@ -171,6 +227,8 @@ def build(
         >>> cell = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
         >>> build(space.parse(cell))(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 10])
+        >>> build(space.parse(cell), features=True).strides
+        (1, 2, 4)
     """
     graph = architecture.graph() if isinstance(architecture, Architecture) else architecture
     if not isinstance(graph, Graph):
@@ -179,7 +237,7 @@ def build(
             "Pass an Architecture (space.parse(text), space.sample(rng)) or a Graph.",
         )
     with undrawn(seed):
-        net = Network(graph)
+        net = Backbone(graph) if features else Network(graph)
     initialise(net, seed)
     return _moved(net, torch.device(device), dtype)
 
