@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=3)
+    parser.add_argument("--cells", type=int, help="per block; by default as in ROWS")
     parser.add_argument("--plain", type=int, default=3, help="plain networks per block")
     parser.add_argument("--scores", nargs="*", help="some of the scores only")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/population_speed.csv"))
@@ -94,7 +95,7 @@ def measured(
     y = torch.randint(0, 10, (n,), generator=generator)
     rows = []
     for block in range(options.blocks + 1):
-        cells = distinct_cells(size if block else 4, seed=block)
+        cells = distinct_cells((options.cells or size) if block else 4, seed=block)
         start = time.process_time()
         ours = nascout.score(cells, x.to(getattr(torch, precision)), name, labels=y)
         seconds = (time.process_time() - start) / len(cells)

@@ -35,7 +35,7 @@ CONCATS: Final = ("released", "loose_ends", "all")
 
 @space("nasnet", paper="arXiv:1707.07012")
 class NasNet(BlockSpace):
-    """Two cells of five blocks: (6! · 13^5)^4 · 2^10 pairs, about 5e33.
+    """Two cells of five blocks: (6! · 13^5)^4 · 2^10 pairs, about 5e36.
 
     A block picks two states and an operation on each, and adds or concatenates the results
     (section 3). States 0 and 1 are h[k-2] and h[k-1], the outputs of the two cells before; in a
