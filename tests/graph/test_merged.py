@@ -5,6 +5,7 @@ import random
 import pytest
 
 from nascout.graph import Builder
+from nascout.graph.lockstep import lockstep
 from nascout.graph.merged import merge
 from nascout.graph.ops import Conv2d, ReLU, Zero
 from nascout.space import SPACES
@@ -63,7 +64,7 @@ def test_what_no_output_depends_on_is_left_out():
 @pytest.mark.parametrize("width", [1, 3, 8])
 def test_levels_hold_every_slot_once_after_what_it_reads(width):
     merged = merge(cells(6))
-    steps = list(merged.by_level(lambda slot: width))
+    steps = list(lockstep(merged, lambda slot: width))
     seen: set[int] = set()
     for step in steps:
         assert len(step) <= width

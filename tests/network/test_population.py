@@ -7,6 +7,7 @@ import torch
 
 from nascout.graph import Builder
 from nascout.graph.cuts import Truncate
+from nascout.graph.lockstep import lockstep
 from nascout.graph.merged import merge
 from nascout.graph.ops import AvgPool, BatchNorm, Conv2d, ReLU
 from nascout.network import build
@@ -97,7 +98,7 @@ def test_batch_statistics_stay_those_of_each_network():
 
     graphs = [normalised(key) for key in "abcd"]
     merged = merge(graphs)
-    assert any(len(step) > 1 for step in merged.by_level(lambda slot: 4))
+    assert any(len(step) > 1 for step in lockstep(merged, lambda slot: 4))
     x = batch_for(graphs[0], 5, torch.float64)
     for graph, output in zip(graphs, outputs(graphs, x), strict=True):
         torch.testing.assert_close(output, build(graph, 1, dtype=x.dtype)(x))

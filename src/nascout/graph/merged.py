@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -55,32 +55,17 @@ class Merged:
         read.update(i for outputs in self.outputs for i in outputs)
         return read
 
-    def by_level(self, width: Callable[[Slot], int]) -> Iterator[tuple[int, ...]]:
-        """All slots, what can be computed together in one tuple of ``width(slot)`` or a half, ....
+    def peak(self, steps: Iterable[tuple[int, ...]] | None = None) -> int:
+        """The most numbers per sample that are held at a time.
 
-        Together are slots of one operation with the same weights on inputs of the same shapes,
-        equally far from the network's inputs. Halves keep the sizes few.
+        Args:
+            steps: the slots in the order in which they run; by default, one after the other.
         """
-        level: list[int] = []
-        groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
-        for index, slot in enumerate(self.slots):
-            level.append(1 + max((level[i] for i in slot.inputs), default=-1))
-            groups[level[-1], slot.op, slot.key, self.input_shapes(index), slot.shape].append(index)
-        for members in sorted(groups.values(), key=lambda group: level[group[0]]):
-            most, start = width(self.slots[members[0]]), 0
-            while start < len(members):
-                while most > len(members) - start:
-                    most //= 2
-                yield tuple(members[start : start + most])
-                start += most
-
-    def peak(self) -> int:
-        """The most numbers per sample that are held at a time, slot after slot."""
         waiting, held, most = self.readers(), 0, 0
-        for slot in self.slots:
-            held += prod(slot.shape)
+        for step in steps or ((index,) for index in range(len(self.slots))):
+            held += sum(prod(self.slots[index].shape) for index in step)
             most = max(most, held)
-            for i in slot.inputs:
+            for i in (i for index in step for i in self.slots[index].inputs):
                 waiting[i] -= 1
                 held -= 0 if waiting[i] else prod(self.slots[i].shape)
         return most

@@ -9,6 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from nascout.graph.lockstep import lockstep
 from nascout.graph.merged import Merged, Slot
 from nascout.graph.op import Op
 from nascout.graph.ops import Input, Zero
@@ -66,14 +67,19 @@ class Population:
                 keep the tensor, unless it is kept for a backward pass.
         """
         running = _Running(self, merged, inputs, readers or {})
-        most = max(prod(slot.shape) for slot in merged.slots) * len(inputs[0])
-        if not self.kept and (most <= SMALL or self.device.type != "cpu"):
-            running.compute(merged.by_level(self._width(len(inputs[0]))))
+        running.compute(self.steps(merged, len(inputs[0])) or ())
         done = 0
         for place, outputs in zip(merged.places, merged.outputs, strict=True):
             running.compute((i,) for i in range(done, max(place) + 1))
             done = max(done, max(place) + 1)
             yield running.taken(outputs)
+
+    def steps(self, merged: Merged, samples: int) -> Iterator[tuple[int, ...]] | None:
+        """Which slots run together; None if the graphs run one after the other."""
+        most = max(prod(slot.shape) for slot in merged.slots) * samples
+        if self.kept or (most > SMALL and self.device.type == "cpu"):
+            return None
+        return lockstep(merged, self._width(samples))
 
     def _width(self, samples: int) -> Callable[[Slot], int]:
         """How many slots run together, in powers of two: libraries prepare for every new size."""

@@ -65,7 +65,10 @@ class GraphGradients:
         """The sum of all outputs by each sample, (n, D) float64, and the outputs."""
         leaves = [t.detach().clone().requires_grad_() for t in x]
         _, output = self._run(graph, leaves)
-        slopes = torch.autograd.grad(output.sum(), leaves)
+        if output.requires_grad:
+            slopes = torch.autograd.grad(output.sum(), leaves)
+        else:  # no path leads from the inputs to the outputs
+            slopes = tuple(map(torch.zeros_like, leaves))
         return torch.cat([s.flatten(1).double() for s in slopes], dim=1), output.detach()
 
     def _run(

@@ -87,7 +87,7 @@ def readings(
         output: read what these operations give, not what they get.
     """
     population = Population(seed, batch[0].device, batch[0].dtype)
-    for part, merged in chunks(graphs, batch, memory):
+    for part, merged in chunks(population, graphs, batch, memory):
         wanted = [_wanted(*graph, ops, output) for graph in zip(part, merged.places, strict=True)]
         waiting = Counter(index for indices in wanted for index in set(indices))
         known: dict[int, T] = {}
@@ -117,7 +117,7 @@ def _wanted(
 
 
 def chunks(
-    graphs: Sequence[Graph], batch: Sequence[Tensor], memory: int
+    population: Population, graphs: Sequence[Graph], batch: Sequence[Tensor], memory: int
 ) -> Iterator[tuple[Sequence[Graph], Merged]]:
     """The graphs in parts of at most 64, each merged, that hold no more than ``memory`` bytes.
 
@@ -128,7 +128,8 @@ def chunks(
     while start < len(graphs):
         part = graphs[start : start + size]
         merged = merge(part)
-        if len(part) > 1 and merged.peak() * sample > memory:
+        steps = population.steps(merged, len(batch[0]))
+        if len(part) > 1 and merged.peak(steps) * sample > memory:
             size = len(part) // 2
             continue
         yield part, merged

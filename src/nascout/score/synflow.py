@@ -63,7 +63,8 @@ def synflows(
         pair[0] = unit  # a sample of ones, and no flow into it
     population = Population(seed, device, dtype, wrap=with_flow(unit))
     with torch.no_grad():
-        for _, merged in chunks([_without_normalisations(g) for g in graphs], batch, memory):
+        plain = [_without_normalisations(graph) for graph in graphs]
+        for _, merged in chunks(population, plain, batch, memory):
             for output, *_ in population(merged, batch):
                 value, flow = (output.double().flatten(1).sum(1) / unit).tolist()
                 inside = dtype is torch.float64 or RANGE[0] < value < RANGE[1]

@@ -18,9 +18,12 @@ from nascout.testing.unchanged import equal
 
 __all__ = ["check_at_once"]
 
+CELLS: Final = "nasbench201"
+# No path leads from the input to the output.
+DEAD: Final = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 # Small networks: sums, pools and zeros; concatenations and cut channels; gates and strides.
 POPULATIONS: Final = (
-    ("nasbench201", {"channels": 4, "cells": 1, "input_shape": (3, 8, 8)}, 4),
+    (CELLS, {"channels": 4, "cells": 1, "input_shape": (3, 8, 8)}, 4),
     ("nasbench101", {"channels": 8, "stacks": 2, "cells": 1, "input_shape": (3, 8, 8)}, 2),
     ("mnasnet", {"input_shape": (3, 32, 32)}, 1),
 )
@@ -41,6 +44,8 @@ def check_at_once(card: Card) -> None:
     for name, options, members in POPULATIONS:
         space = SPACES[name](**options)
         graphs = [space.sample(random.Random(seed)).graph() for seed in range(members)]
+        if name == CELLS:
+            graphs.append(space.parse(DEAD).graph())
         # One twice: what is shared may not be used up.
         answered += _agrees(card, name, [*graphs, graphs[0]])
     assert answered, f"{card.name} knows no graph at once"
