@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from nascout.graph.merged import Merged, Slot
-from nascout.graph.op import Op
-from nascout.graph.shape import Shape
 
 __all__ = ["lockstep"]
 
 
-class _Kind(NamedTuple):
-    """Slots that can run together: one operation, with the same weights, on the same shapes."""
-
-    key: str
-    op: Op
-    inputs: tuple[Shape, ...]
-    shape: Shape
+# What can run together: slots of one key and one call, of equally many inputs (sums drop zeros).
+_Kind = tuple[str, int, int]
 
 
 def lockstep(merged: Merged, width: Callable[[Slot], int]) -> Iterator[tuple[int, ...]]:
@@ -53,9 +45,9 @@ class _Waiting:
     """What can run, and what it waits for."""
 
     def __init__(self, merged: Merged) -> None:
-        self.kinds = [
-            _Kind(slot.key, slot.op, merged.input_shapes(index), slot.shape)
-            for index, slot in enumerate(merged.slots)
+        self.kinds: list[_Kind] = [
+            (slot.key, call, len(slot.inputs))
+            for slot, call in zip(merged.slots, merged.calls, strict=True)
         ]
         self.ready: dict[_Kind, list[int]] = defaultdict(list)
         self._missing = Counter(self.kinds)
@@ -67,8 +59,8 @@ class _Waiting:
             self._unread.append(len(sources))
             for source in sources:
                 self._readers[source].append(index)
-        for index, sources in enumerate(self._unread):
-            if not sources:
+        for index, unread in enumerate(self._unread):
+            if not unread:
                 self._arrive(index)
 
     def next_kinds(self) -> list[_Kind]:
@@ -77,7 +69,7 @@ class _Waiting:
             kind = self._whole.popleft()
             if kind in self.ready:
                 return [kind]
-        free = [kind for kind in self.ready if not kind.key]
+        free = [kind for kind in self.ready if not kind[0]]
         return free or [max(self.ready, key=lambda kind: len(self.ready[kind]))]
 
     def done(self, index: int) -> None:
@@ -91,5 +83,5 @@ class _Waiting:
         kind = self.kinds[index]
         self.ready[kind].append(index)
         self._missing[kind] -= 1
-        if kind.key and not self._missing[kind]:
+        if kind[0] and not self._missing[kind]:
             self._whole.append(kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
@@ -37,11 +37,14 @@ class Merged:
 
     Args:
         slots: the tensors, each after what it reads.
+        calls: per slot, a number that stands for its operation and the shapes that it reads
+            where its graph has it; a sum has dropped zeros since.
         places: per graph, the slot of each node; -1 for nodes that no output depends on.
         outputs: per graph, the slots of its outputs.
     """
 
     slots: tuple[Slot, ...]
+    calls: tuple[int, ...]
     places: tuple[tuple[int, ...], ...]
     outputs: tuple[tuple[int, ...], ...]
 
@@ -55,11 +58,11 @@ class Merged:
         read.update(i for outputs in self.outputs for i in outputs)
         return read
 
-    def peak(self, steps: Iterable[tuple[int, ...]] | None = None) -> int:
+    def peak(self, steps: Sequence[tuple[int, ...]] = ()) -> int:
         """The most numbers per sample that are held at a time.
 
         Args:
-            steps: the slots in the order in which they run; by default, one after the other.
+            steps: which slots run together, in order; none for one after the other.
         """
         waiting, held, most = self.readers(), 0, 0
         for step in steps or ((index,) for index in range(len(self.slots))):
@@ -71,12 +74,16 @@ class Merged:
         return most
 
 
-def merge(graphs: Sequence[Graph]) -> Merged:
+def merge(graphs: Sequence[Graph], without: tuple[type[Op], ...] = ()) -> Merged:
     """One program for many graphs, by hash-consing.
 
     Nodes with one operation, one key (if it has weights) and the same inputs are one slot.
     Identities are their input, sums drop zeros, and what keeps zeros gives them, so every graph's
     outputs are what they were, but for the order of a sum's terms.
+
+    Args:
+        graphs: of any spaces.
+        without: operations on one input that are to be taken for identities.
 
     Example: the second graph adds a single slot, its second ReLU.
         >>> from nascout.graph.builder import Builder
@@ -88,18 +95,20 @@ def merge(graphs: Sequence[Graph]) -> Merged:
         >>> len(one), len(two), len(merge([one, two]).slots)
         (3, 4, 4)
     """
-    merging = _Merging()
+    merging = _Merging((Identity, *without))
     places = [merging.add(graph) for graph in graphs]
     outputs = [
         tuple(place[out] for out in graph.outputs)
         for graph, place in zip(graphs, places, strict=True)
     ]
-    return Merged(tuple(merging.slots), tuple(places), tuple(outputs))
+    return Merged(tuple(merging.slots), tuple(merging.calls), tuple(places), tuple(outputs))
 
 
 class _Merging:
-    def __init__(self) -> None:
+    def __init__(self, identities: tuple[type[Op], ...]) -> None:
+        self.identities = identities
         self.slots: list[Slot] = []
+        self.calls: list[int] = []
         self.zeros: set[int] = set()
         # Slots by the number of their call, their inputs and their key. Numbers stand for calls
         # since equal ones are most often one object, and comparing operations is slow.
@@ -123,7 +132,7 @@ class _Merging:
 
     def _node(self, call: Call, inputs: tuple[int, ...], key: str) -> int:
         op = call.op
-        if isinstance(op, Identity):
+        if isinstance(op, self.identities):
             return inputs[0]
         if isinstance(op, Add):
             inputs = tuple([i for i in inputs if i not in self.zeros])
@@ -145,6 +154,7 @@ class _Merging:
         if known not in self._known:
             self._known[known] = len(self.slots)
             self.slots.append(Slot(call.op, inputs, key, call.shape))
+            self.calls.append(known[0])
         return self._known[known]
 
     def _number(self, call: Call) -> int:

@@ -54,6 +54,7 @@ class Population:
         self.seed, self.device, self.dtype = seed, device, dtype
         self.wrap, self.kept, self.learning = wrap, kept, learning
         self._modules: dict[tuple[Op, str, tuple[Shape, ...]], nn.Module] = {}
+        self._planned: tuple[Merged | None, int, tuple[tuple[int, ...], ...]] = None, 0, ()
 
     def __call__(
         self, merged: Merged, inputs: Sequence[Tensor], readers: Mapping[int, Read] | None = None
@@ -67,19 +68,21 @@ class Population:
                 keep the tensor, unless it is kept for a backward pass.
         """
         running = _Running(self, merged, inputs, readers or {})
-        running.compute(self.steps(merged, len(inputs[0])) or ())
+        running.compute(self.steps(merged, len(inputs[0])))
         done = 0
         for place, outputs in zip(merged.places, merged.outputs, strict=True):
             running.compute((i,) for i in range(done, max(place) + 1))
             done = max(done, max(place) + 1)
             yield running.taken(outputs)
 
-    def steps(self, merged: Merged, samples: int) -> Iterator[tuple[int, ...]] | None:
-        """Which slots run together; None if the graphs run one after the other."""
-        most = max(prod(slot.shape) for slot in merged.slots) * samples
-        if self.kept or (most > SMALL and self.device.type == "cpu"):
-            return None
-        return lockstep(merged, self._width(samples))
+    def steps(self, merged: Merged, samples: int) -> Sequence[tuple[int, ...]]:
+        """Which slots run together, in order; none if the graphs run one after the other."""
+        if self._planned[:2] != (merged, samples):
+            most = max(prod(slot.shape) for slot in merged.slots) * samples
+            together = not self.kept and (most <= SMALL or self.device.type != "cpu")
+            steps = tuple(lockstep(merged, self._width(samples))) if together else ()
+            self._planned = merged, samples, steps
+        return self._planned[2]
 
     def _width(self, samples: int) -> Callable[[Slot], int]:
         """How many slots run together, in powers of two: libraries prepare for every new size."""

@@ -117,17 +117,22 @@ def _wanted(
 
 
 def chunks(
-    population: Population, graphs: Sequence[Graph], batch: Sequence[Tensor], memory: int
+    population: Population,
+    graphs: Sequence[Graph],
+    batch: Sequence[Tensor],
+    memory: int,
+    without: tuple[type[Op], ...] = (),
 ) -> Iterator[tuple[Sequence[Graph], Merged]]:
     """The graphs in parts of at most 64, each merged, that hold no more than ``memory`` bytes.
 
-    A graph that needs more by itself is a part of its own.
+    A graph that needs more by itself is a part of its own. Operations of the kinds ``without``
+    pass their input on.
     """
     sample = batch[0].element_size() * len(batch[0])
     start, size = 0, CHUNK
     while start < len(graphs):
         part = graphs[start : start + size]
-        merged = merge(part)
+        merged = merge(part, without)
         steps = population.steps(merged, len(batch[0]))
         if len(part) > 1 and merged.peak(steps) * sample > memory:
             size = len(part) // 2

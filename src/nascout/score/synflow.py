@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
-from nascout.graph import Graph, Node
-from nascout.graph.ops import BatchNorm, Identity
+from nascout.graph import Graph
+from nascout.graph.ops import BatchNorm
 from nascout.network.population import Population
 from nascout.score.card import score
 from nascout.score.example_inputs import made_inputs
@@ -63,21 +63,11 @@ def synflows(
         pair[0] = unit  # a sample of ones, and no flow into it
     population = Population(seed, device, dtype, wrap=with_flow(unit))
     with torch.no_grad():
-        plain = [_without_normalisations(graph) for graph in graphs]
-        for _, merged in chunks(population, plain, batch, memory):
+        for _, merged in chunks(population, graphs, batch, memory, without=(BatchNorm,)):
             for output, *_ in population(merged, batch):
                 value, flow = (output.double().flatten(1).sum(1) / unit).tolist()
                 inside = dtype is torch.float64 or RANGE[0] < value < RANGE[1]
                 yield flow if inside else OUT_OF_RANGE
-
-
-def _without_normalisations(graph: Graph) -> Graph:
-    nodes = (Node(Identity(), n.inputs, n.key) if _is_norm(n) else n for n in graph)
-    return Graph(tuple(nodes), graph.outputs)
-
-
-def _is_norm(node: Node) -> bool:
-    return isinstance(node.op, BatchNorm)
 
 
 @score(
