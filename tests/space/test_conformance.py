@@ -58,6 +58,11 @@ def warm():
         ("pnas", {"cells": 1, "blocks": 2, "imagenet_stem": True, "input_shape": (3, 9, 6)}),
         ("enas_micro", {"channels": 2, "cells": 1, "blocks": 3, "input_shape": (1, 9, 6)}),
         ("enas_micro", {"channels": 1, "cells": 1, "blocks": 1, "input_shape": (3, 1, 1)}),
+        ("darts_rnn", {"width": 3}),
+        ("enas_rnn", {"width": 3}),
+        ("enas_rnn", {"width": 1, "nodes": 1}),
+        ("zoph_le_rnn", {"width": 3}),
+        ("zoph_le_rnn", {"width": 1, "base": 1}),
     ],
 )
 def test_the_spaces_conform(name, skeleton):

@@ -55,7 +55,13 @@ class Op:
 
 
 OPS: Registry[type[Op]] = Registry(
-    "op", modules=("nascout.graph.ops", "nascout.graph.gates", "nascout.graph.cuts")
+    "op",
+    modules=(
+        "nascout.graph.ops",
+        "nascout.graph.gates",
+        "nascout.graph.cuts",
+        "nascout.graph.recurrent",
+    ),
 )
 
 T = TypeVar("T", bound=Op)

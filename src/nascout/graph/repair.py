@@ -9,7 +9,7 @@ from nascout.graph.op import Op
 from nascout.graph.ops import Add, AvgPool, BatchNorm, Concat, Conv2d, Linear
 from nascout.graph.shape import Shape
 
-__all__ = ["repair"]
+__all__ = ["projection", "repair"]
 
 
 def repair(graph: Graph) -> Graph:
@@ -39,7 +39,7 @@ def repair(graph: Graph) -> Graph:
         if isinstance(node.op, Add | Concat):
             target = _target(node, given)
             for position, shape in enumerate(given):
-                ops = _projection(shape, target if isinstance(node.op, Add) else None, target)
+                ops = projection(shape, target if isinstance(node.op, Add) else None, target)
                 key = f"{node.key}-repair{position}"
                 inputs[position] = fixed.chain(ops, inputs[position], key)
                 for op in ops:
@@ -59,8 +59,12 @@ def _target(node: Node, shapes: list[Shape]) -> Shape:
     return Shape((channels, *(min(sizes) for sizes in zip(*(s[1:] for s in shapes), strict=True))))
 
 
-def _projection(shape: Shape, width: Shape | None, area: Shape) -> list[Op]:
-    """What brings ``shape`` to the height and width of ``area`` and the channels of ``width``."""
+def projection(shape: Shape, width: Shape | None, area: Shape) -> list[Op]:
+    """What brings ``shape`` to the height and width of ``area`` and the channels of ``width``.
+
+    Nothing where it fits; ``width=None`` leaves the channels as they are. ``area`` must not be
+    larger than ``shape``.
+    """
     ops: list[Op] = []
     if shape[1:] != area[1:]:
         # stride = size // wanted and a kernel that covers the rest give exactly the wanted size.

@@ -26,6 +26,7 @@ from nascout.graph.ops import (
     ReLU,
     Zero,
 )
+from nascout.graph.recurrent import Blend, Hadamard, LeakyReLU, Mean, Tanh
 from nascout.graph.shape import Shape
 
 __all__ = ["lower", "lowers"]
@@ -106,6 +107,33 @@ class Gated(nn.Module):
     def forward(self, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
         """x: (n, c, h, w); gate: (n, c)."""
         return x * gate[:, :, None, None]
+
+
+class Multiplied(nn.Module):
+    """The product of its inputs."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """xs: tensors of one shape."""
+        product = xs[0]
+        for x in xs[1:]:
+            product = product * x
+        return product
+
+
+class Averaged(nn.Module):
+    """The mean of its inputs."""
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """xs: tensors of one shape."""
+        return torch.stack(xs).mean(0)
+
+
+class Blended(nn.Module):
+    """z · a + (1 - z) · b."""
+
+    def forward(self, z: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        """z, a, b: tensors of one shape."""
+        return z * a + (1 - z) * b
 
 
 class FirstChannels(nn.Module):
@@ -252,3 +280,28 @@ def _(op: Pad, xs: tuple[Shape, ...]) -> nn.Module:
 @lowers(Blank)
 def _(op: Blank, xs: tuple[Shape, ...]) -> nn.Module:
     return Zeros(op.out, op.stride)
+
+
+@lowers(Tanh)
+def _(op: Tanh, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.Tanh()
+
+
+@lowers(LeakyReLU)
+def _(op: LeakyReLU, xs: tuple[Shape, ...]) -> nn.Module:
+    return nn.LeakyReLU()
+
+
+@lowers(Hadamard)
+def _(op: Hadamard, xs: tuple[Shape, ...]) -> nn.Module:
+    return Multiplied()
+
+
+@lowers(Mean)
+def _(op: Mean, xs: tuple[Shape, ...]) -> nn.Module:
+    return Averaged()
+
+
+@lowers(Blend)
+def _(op: Blend, xs: tuple[Shape, ...]) -> nn.Module:
+    return Blended()

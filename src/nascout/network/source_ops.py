@@ -26,6 +26,7 @@ from nascout.graph.ops import (
     Zero,
     pair,
 )
+from nascout.graph.recurrent import Blend, Hadamard, LeakyReLU, Mean, Tanh
 from nascout.graph.shape import Shape
 
 __all__ = ["Formula", "Layer", "Width", "code_of", "prints"]
@@ -226,3 +227,28 @@ def _(op: Pad, xs: tuple[Shape, ...], width: Width) -> Layer:
 def _(op: Blank, xs: tuple[Shape, ...], width: Width) -> Formula:
     step = f"::{op.stride}"
     return Formula(lambda x: f"({x}[:, :1, {step}, {step}] * 0).expand(-1, {op.out}, -1, -1)")
+
+
+@prints(Tanh)
+def _(op: Tanh, xs: tuple[Shape, ...], width: Width) -> Layer:
+    return Layer(("nn.Tanh()",))
+
+
+@prints(LeakyReLU)
+def _(op: LeakyReLU, xs: tuple[Shape, ...], width: Width) -> Layer:
+    return Layer(("nn.LeakyReLU()",))
+
+
+@prints(Hadamard)
+def _(op: Hadamard, xs: tuple[Shape, ...], width: Width) -> Formula:
+    return Formula(lambda *xs: " * ".join(xs))
+
+
+@prints(Mean)
+def _(op: Mean, xs: tuple[Shape, ...], width: Width) -> Formula:
+    return Formula(lambda *xs: f"torch.stack([{', '.join(xs)}]).mean(0)")
+
+
+@prints(Blend)
+def _(op: Blend, xs: tuple[Shape, ...], width: Width) -> Formula:
+    return Formula(lambda z, a, b: f"{z} * {a} + (1 - {z}) * {b}")

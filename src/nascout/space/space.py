@@ -57,6 +57,16 @@ class Space(ABC):
     def graph(self, architecture: Architecture) -> Graph:
         """The network that ``architecture`` means."""
 
+    @property
+    def input_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of one sample, of each input of the graph."""
+        return (self.input_shape,)
+
+    @property
+    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each output, without those that a space adds for training only."""
+        return ((self.classes,),)
+
     def check(self, choices: Mapping[str, str | None]) -> None:  # noqa: B027 - a hook
         """Refuse decisions that are each allowed and yet make no architecture together.
 
@@ -203,8 +213,10 @@ SPACES: Registry[type[Space]] = Registry(
     modules=(
         "nascout.space.amoebanet",
         "nascout.space.darts",
+        "nascout.space.darts_rnn",
         "nascout.space.enas_macro",
         "nascout.space.enas_micro",
+        "nascout.space.enas_rnn",
         "nascout.space.fbnet",
         "nascout.space.freeform",
         "nascout.space.mnasnet",
@@ -218,6 +230,7 @@ SPACES: Registry[type[Space]] = Registry(
         "nascout.space.proxylessnas",
         "nascout.space.transnasbench101_macro",
         "nascout.space.transnasbench101_micro",
+        "nascout.space.zoph_le_rnn",
     ),
 )
 

@@ -148,9 +148,9 @@ def _graph(space: Space, architecture: Architecture, rng: random.Random) -> None
     graph = space.graph(architecture)
     _require(graph == architecture.graph(), "built twice, the graphs differ")
     shapes = [graph.shapes[i] for i in graph.inputs]
-    _require(shapes == [tuple(space.input_shape)], f"inputs {shapes}, not {space.input_shape}")
+    _require(shapes == [*space.input_shapes], f"inputs {shapes}, not {space.input_shapes}")
     shapes = [graph.shapes[i] for i in graph.outputs]
-    _require(shapes == [(space.classes,)], f"outputs {shapes}, not {space.classes} classes")
+    _require(shapes == [*space.output_shapes], f"outputs {shapes}, not {space.output_shapes}")
     _require(len(space.picture(architecture).shapes) > 0, "nothing to draw")
 
 
@@ -222,11 +222,12 @@ def _network(space: Space, architecture: Architecture) -> None:
 
     from nascout.network import build
 
-    x = torch.zeros(2, *space.input_shape)
     net = build(architecture, seed=0)
     with torch.no_grad():
-        shape = tuple(net(x).shape)
-    _require(shape == (2, space.classes), f"two samples give {shape}")
+        outputs = net(*(torch.zeros(2, *shape) for shape in space.input_shapes))
+    every = outputs if isinstance(outputs, tuple) else (outputs,)
+    shapes = [tuple(output.shape) for output in every]
+    _require(shapes == [(2, *shape) for shape in space.output_shapes], f"two samples give {shapes}")
     params = sum(p.numel() for p in net.parameters())
     counted = graph_cost(architecture.graph()).params
     _require(params == counted, f"{params} parameters in torch, {counted} in the graph")
