@@ -68,9 +68,14 @@ def main() -> None:
         if not options.scores or name in options.scores:
             found = measured(name, n, precision, size, plain, options)
             rows += found
+            write(rows, options.out)
             report(found, options.threads)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    with options.out.open("w", newline="") as file:
+
+
+def write(rows: list[dict[str, Any]], path: Path) -> None:
+    """All rows so far."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
