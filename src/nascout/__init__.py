@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nascout.network.export import export
     from nascout.network.module import build
     from nascout.score.evaluate import evaluate as score
+    from nascout.search.simulate import simulate
     from nascout.space import Architecture
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ __all__ = [
     "score",
     "scores",
     "search",
+    "simulate",
     "space",
     "spaces",
     "strategies",
@@ -75,6 +77,7 @@ _HOMES = {
     "score": "nascout.score.evaluate:evaluate",
     "scores": "nascout.api.names:scores",
     "search": "nascout.api.search:search",
+    "simulate": "nascout.search.simulate:simulate",
     "space": "nascout.api.names:space",
     "spaces": "nascout.api.names:spaces",
     "strategies": "nascout.api.names:strategies",

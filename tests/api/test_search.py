@@ -94,7 +94,7 @@ def test_free_form_space_random_strategy_and_a_torch_dataset(tmp_path):
         score="epsilon",
         budget=5,
         space_options={"channels": 4, "depth": 4},
-        strategy_options={"epochs": 2},
+        strategy_options={"final_epochs": 2},
         progress=False,
     )
     scored = [t for t in run.trials if t.stage == "score" and t.outcome is Outcome.OK]

@@ -81,7 +81,7 @@ def at(history, stage):
 FUNNEL = Funnel(
     budget=40, objectives=OBJECTIVES, shortlist=8, eta=2, epochs=3, retrain=2, final_epochs=9
 )
-RANDOM = RandomSearch(budget=30, retrain=2, epochs=5)
+RANDOM = RandomSearch(budget=30, objectives=OBJECTIVES, retrain=2, final_epochs=5)
 BOTH = pytest.mark.parametrize("strategy", [FUNNEL, RANDOM], ids=lambda s: s.name)
 
 

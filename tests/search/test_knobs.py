@@ -35,7 +35,7 @@ def test_rungs(knobs, expected):
         lambda: Funnel(shortlist=2, retrain=3),
         lambda: RandomSearch(budget=0),
         lambda: RandomSearch(retrain=0),
-        lambda: RandomSearch(epochs=0),
+        lambda: RandomSearch(epochs=-1),
     ],
 )
 def test_knobs_that_mean_nothing_are_refused(make):

@@ -11,6 +11,7 @@ from nascout.run.result import Result
 from nascout.run.store import Store
 from nascout.run.watcher import Watcher
 from nascout.search import Stop, Strategy, Trial, generator
+from nascout.search.state import replay
 from nascout.space import Space
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def loop(
 
     history = store.trials()
     watcher.started(strategy.plan(), history)
+    state = replay(strategy.start(space), history)
     while True:
         _refuse_hopeless(history)
-        answer = strategy.ask(space, history, generator(seed, history))
+        answer = state.ask(generator(seed, history))
         if isinstance(answer, Stop):
             return answer.reason
         if should_stop():
@@ -58,6 +60,7 @@ def loop(
         watcher.asked(answer.stage)
         result = store.find(answer, seed) or evaluate(answer, watcher.epoch, should_stop)
         history.append(store.record(len(history), answer, result, seed))
+        state.tell(history[-1])
         watcher.trial(history[-1])
 
 

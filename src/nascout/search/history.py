@@ -1,4 +1,4 @@
-"""What a strategy says (a proposal) and what it is told (a trial)."""
+"""What a strategy says (a proposal, or stop) and what it is told (a trial)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from nascout.records import Outcome
 from nascout.space import Architecture
 
-__all__ = ["STAGES", "Proposal", "Trial"]
+__all__ = ["STAGES", "Proposal", "Stop", "Trial"]
 
 STAGES: Final = ("score", "train", "retrain")
 
@@ -26,6 +26,13 @@ class Proposal:
     architecture: Architecture
     stage: str = "score"
     epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Nothing more to ask: ``"done"``, ``"exhausted"`` (space) or ``"infeasible"``."""
+
+    reason: str
 
 
 @dataclass(frozen=True)

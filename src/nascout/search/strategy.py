@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -13,8 +13,9 @@ from typing_extensions import dataclass_transform
 from nascout.errors import ConfigError
 from nascout.records import Objective, Outcome
 from nascout.registry import Registry
-from nascout.search.history import Proposal, Trial
+from nascout.search.history import Proposal, Stop, Trial
 from nascout.search.pareto import at_stage, pareto_ranks
+from nascout.search.state import Remembered, State
 from nascout.space import Architecture, Space
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "foreseen",
     "generator",
     "strategy",
+    "unseen",
 ]
 
 # Attempts to sample something new before a space counts as exhausted.
@@ -35,13 +37,6 @@ PATIENCE = 1000
 ENUMERABLE = 100_000
 # Proposals that the constraints may reject for each one they let through, before giving up.
 REJECTIONS = 20
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Nothing more to ask: ``"done"``, ``"exhausted"`` (space) or ``"infeasible"``."""
-
-    reason: str
 
 
 class Strategy(ABC):
@@ -67,6 +62,10 @@ class Strategy(ABC):
     def ask(self, space: Space, history: Sequence[Trial], rng: random.Random) -> Proposal | Stop:
         """What to evaluate next, given every trial so far; ``rng`` is :func:`generator`'s."""
 
+    def start(self, space: Space) -> State:
+        """The same strategy told and asked step by step, for a fold that costs no replaying."""
+        return Remembered(self.ask, space)
+
     def foreseen(self, space: Space, seed: int) -> Iterator[Architecture]:
         """What will be scored first, in order, whatever comes of it; by default, nothing.
 
@@ -81,7 +80,18 @@ class Strategy(ABC):
 
 
 STRATEGIES: Registry[type[Strategy]] = Registry(
-    "strategy", modules=("nascout.search.random_search", "nascout.search.funnel")
+    "strategy",
+    modules=(
+        "nascout.search.area",
+        "nascout.search.evolution",
+        "nascout.search.funnel",
+        "nascout.search.hyperband",
+        "nascout.search.local_search",
+        "nascout.search.nsga2",
+        "nascout.search.optuna_search",
+        "nascout.search.random_search",
+        "nascout.search.reinforce",
+    ),
 )
 
 T = TypeVar("T", bound=Strategy)
@@ -120,36 +130,34 @@ def explore(
 
     Uniform sampling without replacement. ``Stop`` if nothing satisfied the constraints.
     """
-    scored = {t.architecture: t.outcome for t in history if t.stage == "score"}
+    scored = {t.architecture for t in history if t.stage == "score"}
     if _admitted(history) < budget and len(scored) < REJECTIONS * budget:
-        fresh = _fresh(space, scored, len(scored), rng)
+        fresh = unseen(space, scored, rng)
         if fresh is not None:
             return Proposal(fresh)
     return None if _admitted(history) else Stop("infeasible")
 
 
 def foreseen(space: Space, budget: int, seed: int) -> Iterator[Architecture]:
-    """What :func:`explore` proposes in a search that starts with it, if nothing is rejected."""
+    """What a search that starts with uniform samples scores first, if nothing is rejected."""
     scored: set[Architecture] = set()
     while len(scored) < budget:
-        fresh = _fresh(space, scored, len(scored), _generator(seed, len(scored)))
+        fresh = unseen(space, scored, _generator(seed, len(scored)))
         if fresh is None:
             return
         scored.add(fresh)
         yield fresh
 
 
-def _fresh(
-    space: Space, scored: Container[Architecture], count: int, rng: random.Random
-) -> Architecture | None:
-    """A sample that is not among the ``count`` scored ones; None if there seems to be none."""
+def unseen(space: Space, seen: Collection[Architecture], rng: random.Random) -> Architecture | None:
+    """A uniform sample that is not among ``seen``; ``None`` if there seems to be none left."""
     for _ in range(PATIENCE):
         fresh = space.sample(rng)
-        if fresh not in scored:
+        if fresh not in seen:
             return fresh
-    if count < space.size <= ENUMERABLE:
+    if len(seen) < space.size <= ENUMERABLE:
         # Look for what sampling keeps missing.
-        return next(left for left in space if left not in scored)
+        return next(left for left in space if left not in seen)
     return None
 
 
