@@ -28,9 +28,11 @@ class NasBenchNlp(TableBenchmark):
 
     Lower is better, so there is nothing to judge a score by: negate a column for that. The few
     recipes that were trained more than once are one row: the mean.
+
+    There is no space of recipes: ``nascout.network.recipe_graph`` makes graphs of them.
     """
 
-    space: str = "nasbench_nlp"
+    space: str = ""
     accuracy: str = ""
     needs: ClassVar = ("recipe",)
 
