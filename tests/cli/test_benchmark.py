@@ -30,9 +30,10 @@ def table(tmp_path):
 
 
 def test_the_list_names_files_and_where_they_are():
-    text = run("benchmarks")
-    assert "NAS-Bench-201-v1_1-096897.pth" in text
-    assert "github.com/D-X-Y/NATS-Bench" in text
+    assert "NAS-Bench-201-v1_1-096897.pth" in run("benchmarks", "nasbench201")
+    assert "github.com/D-X-Y/NATS-Bench" in run("benchmarks", "nats_size")
+    brief = run("benchmarks")
+    assert all(name in brief for name in nascout.benchmarks()["name"])
     rows = json.loads(run("benchmarks", "--json"))
     assert {row["name"] for row in rows} == set(nascout.benchmarks()["name"])
     assert all(row["file"] and row["what"] for row in rows)

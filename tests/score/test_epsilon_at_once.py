@@ -19,11 +19,21 @@ from nascout.space import SPACES
 from nascout.space.nasbench201 import NasBench201
 
 SMALL = {
+    "amoebanet": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1, "blocks": 3},
+    "darts": {"input_shape": (3, 9, 8), "channels": 4, "cells": 3},
+    "enas_macro": {"input_shape": (3, 9, 8), "channels": 4, "layers": 4},
+    "enas_micro": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1, "blocks": 3},
+    "fbnet": {"input_shape": (3, 33, 32), "channels": 8, "last": 16},
     "freeform": {"input_shape": (3, 9, 8), "channels": 8},
     "mnasnet": {"input_shape": (3, 33, 32), "channels": 8},
     "nasbench101": {"input_shape": (3, 9, 8), "channels": 8, "cells": 1},
     "nasbench201": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1},
     "nasbench_macro": {"input_shape": (3, 9, 8), "channels": 4},
+    "nasnet": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1, "blocks": 3},
+    "nasrl": {"input_shape": (3, 9, 8), "depth": 4, "filters": (2, 4)},
+    "nats_size": {"input_shape": (3, 9, 8)},
+    "pnas": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1, "blocks": 3},
+    "proxylessnas": {"input_shape": (3, 33, 32), "divisor": 8},
     "transnasbench101_macro": {"input_shape": (3, 17, 16), "channels": 8},
     "transnasbench101_micro": {"input_shape": (3, 17, 16), "channels": 4},
 }
@@ -36,8 +46,8 @@ def drawn(name, count, seed=0):
     return [space.sample(rng) for _ in range(count)], x
 
 
-def test_every_space_is_tried():
-    assert set(SMALL) == set(SPACES)
+def test_every_space_of_images_is_tried():
+    assert set(SMALL) == {name for name in SPACES if len(SPACES[name]().input_shapes) == 1}
 
 
 @pytest.mark.slow
