@@ -85,4 +85,6 @@ def strategies(as_json: Json = False) -> None:
     """List the search strategies."""
     from nascout.api.names import strategies as table
 
-    print_table(table(), as_json=as_json)
+    frame = table()
+    # Without papers it fits a terminal.
+    print_table(frame if as_json else frame.drop(columns="paper"), as_json=as_json)
