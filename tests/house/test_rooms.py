@@ -19,6 +19,7 @@ ROOMS = """
     benchmark
     train
     search
+    comparison controller
     oneshot
     growth
     run
@@ -31,7 +32,7 @@ ROOMS = """
 TIERS = [line.split() for line in ROOMS.strip().splitlines()]
 TIER = {room: tier for tier, rooms in enumerate(TIERS) for room in rooms}
 
-TORCH_FREE = ("benchmark", "search", "graph", "space", "gallery", "report", *TIERS[0])
+TORCH_FREE = ("benchmark", "search", "comparison", "graph", "space", "gallery", "report", *TIERS[0])
 TORCH_FREE_MODULES = (
     "nascout.api.run",
     "nascout.run.store",

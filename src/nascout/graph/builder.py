@@ -9,10 +9,11 @@ from nascout.graph.graph import Graph, Node
 from nascout.graph.op import Op
 from nascout.graph.ops import Add, Concat, Input
 
-__all__ = ["Builder"]
+__all__ = ["GATES", "Builder"]
 
 ADD: Final = Add()
 CONCAT: Final = Concat()
+GATES: Final = "gates"  # what the keys of inputs that hold gates begin with
 
 
 class Builder:
@@ -29,6 +30,7 @@ class Builder:
     def __init__(self) -> None:
         self._nodes: list[Node] = []
         self._keys: set[str] = set()
+        self._gates: dict[str, int] = {}
 
     def node(self, op: Op, *inputs: int, key: str) -> int:
         """Add one node; a key already taken gets a number behind it."""
@@ -42,6 +44,12 @@ class Builder:
     def input(self, shape: tuple[int, ...], key: str = "input") -> int:
         """Add an input of one sample's ``shape``."""
         return self.node(Input(tuple(shape)), key=key)
+
+    def gates(self, name: str, count: int) -> int:
+        """The input that holds the ``count`` gates called ``name``, wherever they are read."""
+        if name not in self._gates:
+            self._gates[name] = self.input((count,), key=f"{GATES}/{name}")
+        return self._gates[name]
 
     def chain(self, ops: Sequence[Op], x: int, key: str) -> int:
         """Apply ``ops`` one after the other; no ops give ``x`` itself."""

@@ -132,6 +132,21 @@ class Graph:
                     live[source] = True
         return tuple(live)
 
+    @cached_property
+    def spent(self) -> tuple[tuple[int, ...], ...]:
+        """Per node, the nodes that no later one reads, nor an output is.
+
+        A node that nobody reads at all is spent at once.
+        """
+        last_read = list(range(len(self.nodes)))
+        for index, node in enumerate(self.nodes):
+            for source in node.inputs:
+                last_read[source] = index
+        spent: list[list[int]] = [[] for _ in self.nodes]
+        for source in set(range(len(self.nodes))) - set(self.outputs):
+            spent[last_read[source]].append(source)
+        return tuple(map(tuple, spent))
+
     def prune(self) -> Graph:
         """The graph without nodes that no output depends on; inputs stay."""
         keep = [

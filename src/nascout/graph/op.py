@@ -60,6 +60,7 @@ OPS: Registry[type[Op]] = Registry(
         "nascout.graph.ops",
         "nascout.graph.gates",
         "nascout.graph.cuts",
+        "nascout.graph.mixing",
         "nascout.graph.recurrent",
     ),
 )

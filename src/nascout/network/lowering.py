@@ -11,6 +11,7 @@ from torch import nn
 from nascout.errors import UnsupportedNetwork
 from nascout.graph.cuts import Blank, Pad, Shift, Shuffle, Truncate
 from nascout.graph.gates import Multiply, ReLU6, Sigmoid, SiLU
+from nascout.graph.mixing import Mixed, Rest
 from nascout.graph.op import Op
 from nascout.graph.ops import (
     Add,
@@ -120,6 +121,23 @@ class Multiplied(nn.Module):
         return product
 
 
+class GatedSum(nn.Module):
+    """The sum of its inputs but the first, each times the gate at its place in the first."""
+
+    def __init__(self, places: tuple[int, ...]) -> None:
+        super().__init__()
+        self.places = places
+
+    def forward(self, gates: torch.Tensor, *xs: torch.Tensor) -> torch.Tensor:
+        """gates: (n, gates) or (1, gates); xs: tensors (n, ...) of one shape."""
+        one_each = (-1, *[1] * (xs[0].dim() - 1))
+        columns = [gates[:, place].reshape(one_each) for place in self.places]
+        total = columns[0] * xs[0]
+        for gate, x in zip(columns[1:], xs[1:], strict=True):
+            total = torch.addcmul(total, gate, x)
+        return total
+
+
 class Averaged(nn.Module):
     """The mean of its inputs."""
 
@@ -146,6 +164,18 @@ class FirstChannels(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (n, c, ...), c at least ``out``."""
         return x[:, : self.out]
+
+
+class LastChannels(nn.Module):
+    """All channels but the first ``first``."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (n, c, ...), c more than ``first``."""
+        return x[:, self.first :]
 
 
 class Interleaved(nn.Module):
@@ -295,6 +325,16 @@ def _(op: LeakyReLU, xs: tuple[Shape, ...]) -> nn.Module:
 @lowers(Hadamard)
 def _(op: Hadamard, xs: tuple[Shape, ...]) -> nn.Module:
     return Multiplied()
+
+
+@lowers(Mixed)
+def _(op: Mixed, xs: tuple[Shape, ...]) -> nn.Module:
+    return GatedSum(op.gates)
+
+
+@lowers(Rest)
+def _(op: Rest, xs: tuple[Shape, ...]) -> nn.Module:
+    return LastChannels(op.first)
 
 
 @lowers(Mean)

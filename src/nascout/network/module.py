@@ -31,15 +31,6 @@ class Network(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        last_read = list(range(len(graph)))
-        for index, node in enumerate(graph):
-            for source in node.inputs:
-                last_read[source] = index
-        # Per node, what nobody reads after it; its own result if nobody reads that at all.
-        self._spent: list[list[int]] = [[] for _ in graph]
-        for source, last in enumerate(last_read):
-            if source not in graph.outputs:
-                self._spent[last].append(source)
         # Per node, where its module hangs: the parent and the name, None for inputs.
         self._places = [
             None
@@ -81,7 +72,7 @@ class Network(nn.Module):
             )
         values: dict[int, Tensor] = {}
         waiting = iter(inputs)
-        steps = zip(self.graph, self.node_modules(), self._spent, strict=True)
+        steps = zip(self.graph, self.node_modules(), self.graph.spent, strict=True)
         for index, (node, module, spent) in enumerate(steps):
             if module is None:
                 values[index] = next(waiting)

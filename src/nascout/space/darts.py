@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import ClassVar, Final
 
 from nascout.space.cell_genotype import Block, End
+from nascout.space.darts_relaxation import DartsRelaxation
 from nascout.space.decision import Choice
 from nascout.space.space import space
 from nascout.space.two_input_cell_network import Conventions
@@ -74,6 +75,8 @@ class Darts(TwoInputCellSpace):
         'dil_conv_3x3'
     """
 
+    operations: ClassVar[tuple[str, ...]] = OPS
+    nodes: ClassVar[range] = NODES
     conventions = Conventions(
         skip="relu_factorized",
         project="always",
@@ -104,6 +107,10 @@ class Darts(TwoInputCellSpace):
     def decisions(self) -> tuple[Choice, ...]:
         """For each node, the pair of states that it reads, and the operation on each."""
         return DECISIONS
+
+    def relaxation(self) -> DartsRelaxation:
+        """Every operation on every edge, ``none`` among them."""
+        return DartsRelaxation(self)
 
     def concatenated(self, kind: str, blocks: Sequence[Block]) -> tuple[int, ...]:
         """All four nodes."""

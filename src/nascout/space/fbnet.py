@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Final
 
 from nascout.errors import ArchitectureError, ConfigError
@@ -12,7 +13,9 @@ from nascout.graph.ops import BatchNorm, Conv2d, DepthwiseConv2d, GlobalAvgPool,
 from nascout.space.architecture import Architecture
 from nascout.space.conv_block import conv_bn
 from nascout.space.decision import Choice
+from nascout.space.relaxation import ByDecision
 from nascout.space.space import Space, space
+from nascout.space.superposition import pick
 
 __all__ = ["FBNet"]
 
@@ -105,6 +108,10 @@ class FBNet(Space):
     def _width(self, wide: int) -> int:
         return max(2, wide * self.channels // STEM // 2 * 2)
 
+    def relaxation(self) -> ByDecision:
+        """Every operation in every layer."""
+        return ByDecision(self)
+
     def parse(self, text: str) -> Architecture:
         """Read the notation that ``format`` writes.
 
@@ -125,6 +132,12 @@ class FBNet(Space):
 
 
 def _layer(g: Builder, x: int, name: str, channels: tuple[int, int], stride: int, key: str) -> int:
+    return pick(g, name, partial(_operation, g, x, channels, stride), key, alone=key)
+
+
+def _operation(
+    g: Builder, x: int, channels: tuple[int, int], stride: int, name: str, key: str
+) -> int:
     c_in, c_out = channels
     keeps = stride == 1 and c_in == c_out
     if name == "skip":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import ClassVar, Final
 
 from nascout.errors import ArchitectureError
@@ -12,8 +12,10 @@ from nascout.graph import Builder, Graph, Op
 from nascout.graph.ops import AvgPool, Identity, Zero
 from nascout.space.architecture import Architecture
 from nascout.space.decision import Choice
+from nascout.space.relaxation import ByDecision
 from nascout.space.skeleton import relu_conv_bn, staged_network
 from nascout.space.space import Space, space
+from nascout.space.superposition import pick
 
 __all__ = ["NasBench201"]
 
@@ -89,6 +91,10 @@ class NasBench201(Space):
             input_shape=self.input_shape,
         )
 
+    def relaxation(self) -> ByDecision:
+        """Every operation on every edge."""
+        return ByDecision(self)
+
     def picture(self, architecture: Architecture) -> Graph:
         """One cell; edges that carry nothing are left out."""
         g = Builder()
@@ -159,11 +165,15 @@ def _cell(
     nodes, terms = [x], []
     for (i, j), value in zip(EDGES, architecture.values, strict=True):
         if value is not None and not (skip_none and value == "none"):
-            edge = f"{key}/{i}->{j}/{value}"
-            terms.append(g.chain(operation(value, channels), nodes[i], key=edge))
+            build = partial(_edge, g, nodes[i], channels)
+            terms.append(pick(g, value, build, key=f"{key}/{i}->{j}"))
         if i == j - 1:  # the last edge into node j
             if not terms:
                 terms.append(g.node(Zero(), x, key=f"{key}/{j}/none"))
             nodes.append(g.add(*terms, key=f"{key}/{j}/sum"))
             terms = []
     return nodes[-1]
+
+
+def _edge(g: Builder, x: int, channels: int, name: str, key: str) -> int:
+    return g.chain(operation(name, channels), x, key)

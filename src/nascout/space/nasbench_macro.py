@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Final
 
 from nascout.errors import ArchitectureError
@@ -13,7 +14,9 @@ from nascout.space.architecture import Architecture
 from nascout.space.conv_block import conv_bn
 from nascout.space.decision import Choice
 from nascout.space.inverted_residual import inverted_residual
+from nascout.space.relaxation import ByDecision
 from nascout.space.space import Space, space
+from nascout.space.superposition import pick
 
 __all__ = ["NasBenchMacro"]
 
@@ -65,10 +68,15 @@ class NasBenchMacro(Space):
         for stage, layers in enumerate(STAGES, 1):
             for layer in range(layers):
                 stride, out = (2, 2 * width) if layer == 0 else (1, width)
-                x = _layer(g, x, next(values), (width, out), stride, f"stage{stage}/layer{layer}")
+                value, key = next(values) or "", f"stage{stage}/layer{layer}"
+                x = _layer(g, x, value, (width, out), stride, key)
                 width = out
         head = (*conv_bn(40 * self.channels), GlobalAvgPool(), Linear(self.classes))
         return g.graph(g.chain(head, x, key="head"))
+
+    def relaxation(self) -> ByDecision:
+        """Every operation in every layer."""
+        return ByDecision(self)
 
     def parse(self, text: str) -> Architecture:
         """Read the benchmark's notation.
@@ -88,8 +96,12 @@ class NasBenchMacro(Space):
         return "".join(str(OPS.index(value)) for value in architecture.values if value)
 
 
-def _layer(
-    g: Builder, x: int, op: str | None, channels: tuple[int, int], stride: int, key: str
+def _layer(g: Builder, x: int, op: str, channels: tuple[int, int], stride: int, key: str) -> int:
+    return pick(g, op, partial(_operation, g, x, channels, stride), key, alone=key)
+
+
+def _operation(
+    g: Builder, x: int, channels: tuple[int, int], stride: int, op: str, key: str
 ) -> int:
     if op == "identity":
         projection = conv_bn(channels[1], 1, stride, None) if stride > 1 else ()

@@ -13,7 +13,9 @@ from nascout.space.architecture import Architecture
 from nascout.space.conv_block import conv_bn
 from nascout.space.decision import Choice
 from nascout.space.inverted_residual import inverted_residual
+from nascout.space.relaxation import ByDecision
 from nascout.space.space import Space, space
+from nascout.space.superposition import pick
 
 __all__ = ["ProxylessNas"]
 
@@ -143,6 +145,10 @@ class ProxylessNas(Space):
         head = (*conv_bn(last, activation=RELU6), GlobalAvgPool(), Linear(self.classes))
         return g.graph(g.chain(head, x, key="head"))
 
+    def relaxation(self) -> ByDecision:
+        """Every block in every place."""
+        return ByDecision(self)
+
     def parse(self, text: str) -> Architecture:
         """Read the notation that ``format`` writes.
 
@@ -163,15 +169,18 @@ class ProxylessNas(Space):
 
 
 def _block(g: Builder, x: int, name: str, channels: tuple[int, int], stride: int, key: str) -> int:
-    if name == "zero":
-        return x
-    return inverted_residual(
-        g,
-        x,
-        channels,
-        expansion=int(name[4]),
-        kernel=int(name[1]),
-        stride=stride,
-        key=key,
-        activation=RELU6,
-    )
+    def build(option: str, scope: str) -> int:
+        if option == "zero":
+            return x
+        return inverted_residual(
+            g,
+            x,
+            channels,
+            expansion=int(option[4]),
+            kernel=int(option[1]),
+            stride=stride,
+            key=scope,
+            activation=RELU6,
+        )
+
+    return pick(g, name, build, key, alone=key)

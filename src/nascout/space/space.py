@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from typing_extensions import dataclass_transform
 
@@ -22,6 +22,9 @@ from nascout.graph import Graph
 from nascout.registry import Registry
 from nascout.space.architecture import Architecture
 from nascout.space.decision import Choice
+
+if TYPE_CHECKING:
+    from nascout.space.relaxation import Relaxation
 
 __all__ = ["SPACES", "Space", "space"]
 
@@ -66,6 +69,17 @@ class Space(ABC):
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of each output, without those that a space adds for training only."""
         return ((self.classes,),)
+
+    def relaxation(self) -> Relaxation:
+        """The space with several operations at once in a place, for weight sharing by gates.
+
+        Raises:
+            ConfigError: a space that does not say how.
+        """
+        raise ConfigError(
+            f"{self.name} has no network with several operations in one place",
+            "Share weights between sampled networks instead (rsps, enas), or search another space.",
+        )
 
     def check(self, choices: Mapping[str, str | None]) -> None:  # noqa: B027 - a hook
         """Refuse decisions that are each allowed and yet make no architecture together.

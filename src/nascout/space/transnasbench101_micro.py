@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
 from nascout.errors import ArchitectureError
@@ -11,8 +12,10 @@ from nascout.graph.cuts import Blank, Shift
 from nascout.graph.ops import BatchNorm, Conv2d, Identity, ReLU, Zero
 from nascout.space.architecture import Architecture
 from nascout.space.decision import Choice
+from nascout.space.relaxation import ByDecision
 from nascout.space.skeleton import relu_conv_bn
 from nascout.space.space import Space, space
+from nascout.space.superposition import pick
 from nascout.space.transnasbench101 import module_network
 
 __all__ = ["TransNasBench101Micro"]
@@ -77,6 +80,10 @@ class TransNasBench101Micro(Space):
             input_shape=self.input_shape,
         )
 
+    def relaxation(self) -> ByDecision:
+        """Every operation on every edge."""
+        return ByDecision(self)
+
     def picture(self, architecture: Architecture) -> Graph:
         """One cell that keeps its shape; edges that carry nothing are left out."""
         g = Builder()
@@ -120,16 +127,16 @@ def _cell(
         terms = []
         for (i, target), op in zip(EDGES, architecture.values, strict=True):
             if target == j and op is not None and not (skip_none and op == "none"):
-                width = channels if i == 0 else (channels[1], channels[1])
-                edge = f"{key}/{i}->{j}/{op}"
-                terms.append(_edge(g, op, nodes[i], width, stride if i == 0 else 1, edge))
+                into = channels if i == 0 else (channels[1], channels[1])
+                build = partial(_edge, g, nodes[i], into, stride if i == 0 else 1)
+                terms.append(pick(g, op, build, key=f"{key}/{i}->{j}"))
         if not terms:
             terms.append(g.node(Zero(), x, key=f"{key}/{j}/none"))
         nodes.append(g.add(*terms, key=f"{key}/{j}/sum"))
     return nodes[-1]
 
 
-def _edge(g: Builder, op: str, x: int, channels: tuple[int, int], stride: int, key: str) -> int:
+def _edge(g: Builder, x: int, channels: tuple[int, int], stride: int, op: str, key: str) -> int:
     c_in, c_out = channels
     same = stride == 1 and c_in == c_out
     if op == "skip_connect" and not same:

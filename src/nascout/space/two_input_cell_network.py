@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nascout.graph import Builder, Graph, Op
 from nascout.graph.ops import AvgPool, BatchNorm, Conv2d, GlobalAvgPool, Linear, ReLU
-from nascout.space.cell_genotype import Cell
 from nascout.space.conv_block import conv_bn
-from nascout.space.two_input_cell import Project, Skip, State, cell_inputs, cell_output
+from nascout.space.two_input_cell import Project, Skip, State, cell_inputs
 
 __all__ = ["Conventions", "Sizes", "cell_network"]
+
+MakeCell = Callable[[Builder, Sequence[State], int, int, str], State]
 
 STEM = 32  # channels of NASNet's stem for large images
 
@@ -53,19 +54,17 @@ class Sizes:
     input_shape: tuple[int, int, int]
 
 
-def cell_network(cells: Mapping[str, Cell], rules: Conventions, sizes: Sizes) -> Graph:
+def cell_network(cell: MakeCell, rules: Conventions, sizes: Sizes) -> Graph:
     """Stem, ``layers`` cells, classifier, and the auxiliary head as a second output if asked.
 
     Cells ``layers // 3`` and ``2 * layers // 3`` reduce: they halve the resolution and double
-    the channels. Without a cell named ``reduce`` the normal one serves for both.
+    the channels. ``cell(builder, inputs, width, stride, key)`` adds one on top of its two inputs
+    and returns its output.
     """
     g = Builder()
-    normal, reduce = cells["normal"], cells.get("reduce", cells["normal"])
 
     def add(before: State | None, x: State, width: int, stride: int, key: str) -> State:
-        cell = reduce if stride > 1 else normal
-        inputs = cell_inputs(g, before, x, width, rules.project, key)
-        return cell_output(g, cell, inputs, width, stride, rules.skip, key)
+        return cell(g, cell_inputs(g, before, x, width, rules.project, key), width, stride, key)
 
     before, x = _stem(g, rules, sizes)
     width = sizes.width

@@ -111,8 +111,22 @@ class TwoInputCellSpace(Space):
         return architecture
 
     def graph(self, architecture: Architecture) -> Graph:
-        """The cells in their network; see :mod:`nascout.space.two_input_cell_network`."""
-        sizes = Sizes(
+        """The cells in their network; see :mod:`nascout.space.two_input_cell_network`.
+
+        Without a cell named ``reduce`` the normal one serves for both.
+        """
+        cells = self.genotype(architecture)
+
+        def cell(g: Builder, inputs: Sequence[State], width: int, stride: int, key: str) -> State:
+            chosen = cells[self.kinds[-1] if stride > 1 else self.kinds[0]]
+            return cell_output(g, chosen, inputs, width, stride, self.conventions.skip, key)
+
+        return cell_network(cell, self.conventions, self.sizes)
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the network around the cells needs to know."""
+        return Sizes(
             width=self.channels,
             layers=self.layers,
             stem_multiplier=self.stem_multiplier,
@@ -121,7 +135,6 @@ class TwoInputCellSpace(Space):
             classes=self.classes,
             input_shape=self.input_shape,
         )
-        return cell_network(self.genotype(architecture), self.conventions, sizes)
 
     def picture(self, architecture: Architecture) -> Graph:
         """The cells side by side, from their two inputs on."""
