@@ -57,10 +57,21 @@ def test_what_is_not_an_answer_raises(split):
         accuracy(Constant(0.0, float("nan"), 0.0, 0.0), split.val, split)
     with pytest.raises(UnsupportedNetwork, match=r"gives \(8, 2\) .*\(n, 4\)"):
         accuracy(Constant(0.0, 1.0), split.val, split)
-    with pytest.raises(UnsupportedNetwork, match="gives tuple"):
-        accuracy(Tuple(), split.val, split)
+    with pytest.raises(UnsupportedNetwork, match="gives list"):
+        accuracy(Several(list), split.val, split)
 
 
-class Tuple(nn.Module):
+def test_the_first_output_counts(split):
+    main, other = Constant(0.0, 1.0, 0.0, 0.0), Constant(9.0, 0.0, 0.0, 0.0)
+    ones = split.val.take((split.val.y == 1).nonzero()[:, 0])
+    assert accuracy(Several(tuple, main, other), ones, split) == 100
+    assert accuracy(Several(tuple, other, main), ones, split) == 0
+
+
+class Several(nn.Module):
+    def __init__(self, kind, *nets):
+        super().__init__()
+        self.kind, self.nets = kind, nets
+
     def forward(self, x):
-        return x, x
+        return self.kind(net(x) for net in self.nets)

@@ -1,6 +1,6 @@
 import torch
 
-from nascout.train.randomness import epoch_generator, private_global_rng
+from nascout.train.randomness import epoch_generator, private_global_rng, seed_step
 
 
 def test_numbers_are_a_function_of_seed_and_epoch():
@@ -17,7 +17,8 @@ def test_the_global_rng_is_seeded_inside_and_restored_even_after_an_error():
     seen = []
     for _ in range(2):
         try:
-            with private_global_rng(3, 0, torch.device("cpu")):
+            with private_global_rng(torch.device("cpu")):
+                seed_step(3, 0, torch.device("cpu"))
                 seen.append(torch.rand(4))
                 raise ValueError
         except ValueError:

@@ -30,6 +30,7 @@ from nascout.run.config import SearchConfig, check_options, check_same
 from nascout.run.evaluator import Evaluator
 from nascout.run.interrupt import graceful
 from nascout.run.loop import loop
+from nascout.run.own_loop import OwnLoop, own_name
 from nascout.run.plan import Plan, make_plan
 from nascout.run.store import Store
 from nascout.run.watcher import Console, Watcher
@@ -45,6 +46,7 @@ def search(
     space: str | Space = "nasbench201",
     data: Any = "digits",
     *,
+    evaluate: OwnLoop | None = None,
     out: str | os.PathLike[str] = "nascout-run",
     device: str = "auto",
     store: str | None = None,
@@ -56,6 +58,10 @@ def search(
     Args:
         space: the name of a space, or one with its skeleton set.
         data: what :func:`nascout.data.as_data` takes: ``"digits"``, a path, arrays, a dataset.
+        evaluate: trains and measures in place of our recipes: gets the network and the epochs
+            that the strategy grants, trains it in place, and returns a dict with at least
+            ``val_accuracy``, higher is better (see :mod:`nascout.run.own_loop`). ``data`` still
+            says what networks are built for and scored on.
         out: folder of the run: store, checkpoints, weights, ``report.html``, ``gallery.csv``, and
             the exported network in ``best/``.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA if there is one.
@@ -87,8 +93,11 @@ def search(
     with locked(folder), watcher, suitable_threads(loaded.input_shape):
         database = Store.at_url(store, folder.name) if store else Store.in_folder(folder)
         try:
-            _resume_or_start(database, plan.identity(loaded))
-            evaluator = Evaluator(plan, loaded, folder, device)
+            identity = plan.identity(loaded)
+            if evaluate is not None:
+                identity["recipes"] = own_name(evaluate)
+            _resume_or_start(database, identity)
+            evaluator = Evaluator(plan, loaded, folder, device, evaluate)
             reason = _run(plan, database, evaluator, watcher)
         except (Interrupted, AllFailed):
             Run(folder, store=store).report()

@@ -11,5 +11,15 @@ from __future__ import annotations
 from nascout.data.arrays import Arrays, Data, Split
 from nascout.data.normalise import channel_statistics, normalise
 from nascout.data.source import as_data, load
+from nascout.data.targets import split_targets
 
-__all__ = ["Arrays", "Data", "Split", "as_data", "channel_statistics", "load", "normalise"]
+__all__ = [
+    "Arrays",
+    "Data",
+    "Split",
+    "as_data",
+    "channel_statistics",
+    "load",
+    "normalise",
+    "split_targets",
+]

@@ -22,7 +22,9 @@ class Arrays:
 
     Attributes:
         x: uint8 (0 to 255) or float32 (finite), (n, channels, height, width).
-        y: int64, (n,).
+        y: labels, int64, (n,). For other tasks than classification, see
+            :func:`nascout.data.split_targets`: float32 targets (n, k), or int64 maps
+            (n, height, width).
 
     Raises:
         DataError: empty, other types or shapes, another number of labels, or NaN or infinity.
@@ -40,16 +42,19 @@ class Arrays:
             )
         if x.numel() == 0:
             raise DataError(f"no images: the shape is {tuple(x.shape)}", "Give at least one.")
-        if y.shape != x.shape[:1] or y.dtype != torch.int64:
+        maps = (len(x), *x.shape[2:])
+        kinds = {torch.int64: y.shape in (x.shape[:1], maps), torch.float32: y.ndim == 2}
+        if len(y) != len(x) or not kinds.get(y.dtype, False):
             raise DataError(
                 f"{len(x)} images with labels of shape {tuple(y.shape)} and type {y.dtype}",
                 "Give one int64 label per image.",
             )
-        if x.dtype == torch.float32 and not bool(x.isfinite().all()):
-            first = int((~x.isfinite()).flatten(1).any(1).nonzero()[0])
-            raise DataError(
-                f"image {first} holds NaN or infinity", "Remove the image or mend its pixels."
-            )
+        for tensor, what in ((x, "image"), (y, "target")):
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                first = int((~tensor.isfinite()).flatten(1).any(1).nonzero()[0])
+                raise DataError(
+                    f"{what} {first} holds NaN or infinity", "Remove the image or mend its values."
+                )
 
     def __len__(self) -> int:
         return len(self.y)
@@ -74,7 +79,7 @@ class Split:
     Attributes:
         train, val: validation came out of the training data; the two share no image.
         test: never looked at by a search; None where the data has no test part.
-        classes: number of classes.
+        classes: number of classes, or of outputs per image (or per pixel).
         mean, std: float32, (channels,), of ``train`` only; see :func:`nascout.data.normalise`.
         flip: whether a mirrored image keeps its class.
     """
@@ -118,6 +123,12 @@ class Data:
         for part, arrays in (("training", self.train), ("test", self.test)):
             if arrays is None:
                 continue
+            if arrays.y.ndim != 1:
+                raise DataError(
+                    f"{part} targets have the shape {tuple(arrays.y.shape)}",
+                    "A search takes one label per image; nascout.data.split_targets makes the "
+                    "parts of other tasks.",
+                )
             low, high = int(arrays.y.min()), int(arrays.y.max())
             if low < 0 or high >= len(self.classes):
                 raise DataError(

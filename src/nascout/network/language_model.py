@@ -16,7 +16,7 @@ from nascout.network.draw_weights import uniform_weight
 from nascout.network.module import Network, initialise_node, undrawn
 from nascout.space import Architecture
 
-__all__ = ["Dropouts", "LanguageModel", "language_model"]
+__all__ = ["Dropouts", "LanguageModel", "States", "language_model"]
 
 EMBEDDING = 0.1  # bound of the embedding's first values
 
@@ -93,6 +93,12 @@ class LanguageModel(nn.Module):
         Raises:
             UnsupportedNetwork: other tokens.
         """
+        outputs, after = self.outputs(tokens, states)
+        logits: Tensor = self.decoder(self.drop_outputs(outputs))
+        return logits, after
+
+    def outputs(self, tokens: Tensor, states: States | None = None) -> tuple[Tensor, States]:
+        """The last layer's outputs (n, t, width) in the place of logits; else as :meth:`run`."""
         if tokens.dim() != 2 or tokens.is_floating_point():
             raise UnsupportedNetwork(
                 f"a language model got {tokens.dtype} {tuple(tokens.shape)}",
@@ -105,8 +111,11 @@ class LanguageModel(nn.Module):
             x = self._same_at_each_step(x, self.dropouts.inputs)
             x, last = self._over_time(cell, x, states[layer] if states else None)
             after.append(last)
-        logits: Tensor = self.decoder(self._same_at_each_step(x, self.dropouts.outputs))
-        return logits, tuple(after)
+        return x, tuple(after)
+
+    def drop_outputs(self, outputs: Tensor) -> Tensor:
+        """What enters the decoder: outputs (n, t, width), some units dropped in train mode."""
+        return self._same_at_each_step(outputs, self.dropouts.outputs)
 
     def _over_time(
         self, cell: Network, x: Tensor, states: tuple[Tensor, ...] | None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from nascout.data import Data
 from nascout.errors import StoreFull
@@ -17,16 +18,19 @@ from nascout.network import build
 from nascout.network.memory import is_out_of_memory
 from nascout.records import Outcome
 from nascout.run.ahead import Ahead
+from nascout.run.own_loop import OwnLoop, own_values
 from nascout.run.plan import Plan
 from nascout.run.result import Result
 from nascout.run.weights import save_weights
 from nascout.score.evaluate import evaluate
 from nascout.search import Proposal
+from nascout.space import Architecture
 from nascout.train import Diverged, Epoch, Stopped, accuracy, fit
 
 __all__ = ["Evaluator"]
 
 CHECKPOINTS = "checkpoints"
+SAVE_SECONDS = 120  # that a training may lose when it is killed, if its epochs take longer
 
 
 class Evaluator:
@@ -37,10 +41,13 @@ class Evaluator:
         data: scored on a batch of its training part, trained on a split of it.
         folder: where checkpoints and weights go.
         device: where everything runs.
+        own: trains and measures in place of the plan's recipes.
     """
 
-    def __init__(self, plan: Plan, data: Data, folder: Path, device: str) -> None:
-        self.plan = plan
+    def __init__(
+        self, plan: Plan, data: Data, folder: Path, device: str, own: OwnLoop | None = None
+    ) -> None:
+        self.plan, self.own = plan, own
         self.split = data.split(seed=plan.seed)
         x, y = data.batch(plan.batch, plan.seed)
         self.x, self.y = x.to(device), y.to(device)
@@ -109,6 +116,11 @@ class Evaluator:
     ) -> dict[str, float]:
         architecture, stage, epochs = proposal.architecture, proposal.stage, proposal.epochs
         net = build(architecture, self.plan.seed, self.device)
+        if self.own is not None:
+            values = own_values(self.own, net, stage, epochs)
+            if stage == "retrain":
+                self._keep(architecture, net, values)
+            return values
         name = f"{architecture.digest[:16]}-{stage}-{epochs}.safetensors"
         checkpoint = self.folder / CHECKPOINTS / name
         trained = fit(
@@ -119,20 +131,26 @@ class Evaluator:
             seed=self.plan.seed,
             device=self.device,
             checkpoint=checkpoint,
+            save_seconds=SAVE_SECONDS,
             on_epoch=on_epoch,
             should_stop=should_stop,
         )
         if stage == "train":
-            values = {"val_accuracy": trained.val_accuracy, "train_loss": trained.train_loss}
+            values = {"val_accuracy": trained.val_metric, "train_loss": trained.train_loss}
         else:
-            values = {"retrained_val_accuracy": trained.val_accuracy}
+            values = {"retrained_val_accuracy": trained.val_metric}
             if self.split.test is not None:
                 values["test_accuracy"] = accuracy(
                     net, self.split.test, self.split, device=self.device
                 )
-            values["measured_latency_ms"] = measure_latency_ms(
-                net, architecture.space.input_shape, device=self.device
-            )
-            save_weights(self.folder, architecture.digest, net)
+            self._keep(architecture, net, values)
         checkpoint.unlink(missing_ok=True)
         return values
+
+    def _keep(self, architecture: Architecture, net: nn.Module, values: dict[str, float]) -> None:
+        """Measure the clock and write the weights of a network that is ready."""
+        net.to(self.device).eval()
+        values["measured_latency_ms"] = measure_latency_ms(
+            net, architecture.space.input_shape, device=self.device
+        )
+        save_weights(self.folder, architecture.digest, net)

@@ -59,7 +59,7 @@ class Plan:
             "budget": self.strategy.budget,
             "seed": self.seed,
             "batch": self.batch,
-            "recipes": {stage: asdict(recipe) for stage, recipe in self.recipes.items()},
+            "recipes": {stage: recipe.as_dict() for stage, recipe in self.recipes.items()},
         }
         plain: dict[str, Any] = json.loads(json.dumps(content))
         return plain

@@ -109,7 +109,7 @@ class Console(Watcher):
 
     def epoch(self, epoch: Epoch) -> None:
         """Show how far the current training is."""
-        note = f"epoch {epoch.epoch}/{epoch.epochs} val {epoch.val_accuracy or 0:.1f} %"
+        note = f"epoch {epoch.epoch}/{epoch.epochs} val {epoch.val_metric or 0:.1f} %"
         self._beside(note)
 
     def trial(self, trial: Trial) -> None:

@@ -51,13 +51,16 @@ def draw_moves(n: int, padding: tuple[int, int], flip: bool, generator: torch.Ge
     return Moves(top, left, (coin == 1) & flip)
 
 
-def augment(x: torch.Tensor, padding: tuple[int, int], moves: Moves) -> torch.Tensor:
-    """Pad with 0, crop back to the size of ``x``, mirror left to right.
+def augment(
+    x: torch.Tensor, padding: tuple[int, int], moves: Moves, *, fill: int = 0
+) -> torch.Tensor:
+    """Pad with ``fill``, crop back to the size of ``x``, mirror left to right.
 
     Args:
         x: any type, (n, channels, height, width).
         padding: pixels at (top and bottom, left and right).
         moves: of n images, on the device of ``x``.
+        fill: what stands in the padding.
 
     Returns:
         type and shape of ``x``.
@@ -73,7 +76,7 @@ def augment(x: torch.Tensor, padding: tuple[int, int], moves: Moves) -> torch.Te
     columns = torch.arange(width, device=x.device).expand(n, width)
     columns = torch.where(moves.mirrored[:, None], columns.flip(1), columns) + moves.left[:, None]
     vertical, horizontal = padding
-    padded = functional.pad(x, (horizontal, horizontal, vertical, vertical))
+    padded = functional.pad(x, (horizontal, horizontal, vertical, vertical), value=fill)
     # One gather over flattened pixels: (n, height * width) positions, the same in every channel.
     position = (rows[:, :, None] * padded.shape[3] + columns[:, None, :]).reshape(n, 1, -1)
     pixels = padded.flatten(2).gather(2, position.expand(n, channels, height * width))

@@ -12,4 +12,4 @@ class Diverged(NascoutError):
 
 
 class Stopped(Exception):
-    """The caller asked to stop; the checkpoint of the last finished epoch is on disk."""
+    """The caller asked to stop; the checkpoint, if there is one, holds every step made so far."""

@@ -1,42 +1,50 @@
-"""How a network is trained: a frozen record, and the recipes that have a name."""
+"""How a network is trained: one frozen record."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from nascout.errors import ConfigError
-from nascout.registry import Registry
+from nascout.train.augmentation import Augmentation
+from nascout.train.drop_path import DropPath
+from nascout.train.optimizer import Optimizer, Sgd
+from nascout.train.ranges import require
+from nascout.train.schedule import Cosine, Schedule
 
-__all__ = ["Recipe", "recipes"]
+__all__ = ["Recipe"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stochastic gradient descent with a warm-up and a cosine, random crops and mirroring.
+    """Everything that decides a training but the network, the data and the seed.
 
     Attributes:
         name: of the recipe.
-        source: where it is from.
+        source: where it is from, and in what it differs.
         epochs: passes over the training part.
         batch_size: images per step; a last batch of one image is dropped.
         lr: highest learning rate.
-        momentum: 0 to below 1.
-        nesterov: look-ahead momentum.
-        weight_decay: added to the gradient as ``weight_decay * weight``.
-        decay_norm_and_bias: decay vectors, too (normalisation weights and biases).
-        label_smoothing: 0 to below 1.
-        crop_fraction: random crops after padding by this fraction of each side, rounded.
-        flip: mirror half of the images; None leaves that to the data.
+        optimizer: with its momentum and weight decay.
+        schedule: of the learning rate after warm-up.
         warmup_epochs: of linear warm-up; never more than half of all epochs.
+        augmentation: what happens to the images.
+        label_smoothing: 0 to below 1.
         gradient_clip: largest norm of the whole gradient; None for no limit.
-        lr_final: learning rate that the cosine runs towards.
+        auxiliary_weight: of the loss of every further output, where the network has any.
+        drop_path: how paths are dropped; None for not at all.
+        dropout: share of the features zeroed before the classifier.
+        ema_decay: weight of the past in the moving average of the weights, which is then what is
+            measured and kept; None for no average.
 
     Raises:
         ConfigError: a value out of its range.
 
-    >>> recipes["nasbench201"].padding(32, 32)
-    (4, 4)
+    >>> from dataclasses import replace
+    >>> from nascout.train import recipes
+    >>> gentle = replace(recipes["darts_cifar10"], lr=0.01, drop_path=None)
+    >>> gentle.schedule
+    Cosine(final=0.0, per_epoch=True)
     """
 
     name: str
@@ -44,80 +52,42 @@ class Recipe:
     epochs: int
     batch_size: int
     lr: float
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
-    decay_norm_and_bias: bool = False
-    label_smoothing: float = 0.0
-    crop_fraction: float = 0.125
-    flip: bool | None = None
+    optimizer: Optimizer = field(default_factory=Sgd)
+    schedule: Schedule = field(default_factory=Cosine)
     warmup_epochs: float = 0.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    label_smoothing: float = 0.0
     gradient_clip: float | None = None
-    lr_final: float = 0.0
+    auxiliary_weight: float = 0.0
+    drop_path: DropPath | None = None
+    dropout: float = 0.0
+    ema_decay: float | None = None
 
     def __post_init__(self) -> None:
-        clip = self.gradient_clip
+        clip, ema = self.gradient_clip, self.ema_decay
+        final = getattr(self.schedule, "final", 0.0)
         rules = (
-            ("epochs", self.epochs >= 1, "at least 1"),
-            ("batch_size", self.batch_size >= 2, "at least 2"),
+            ("epochs", self.epochs >= 1, "to at least 1"),
+            ("batch_size", self.batch_size >= 2, "to at least 2"),
             ("lr", 0 < self.lr < math.inf, "greater than 0"),
-            ("momentum", 0 <= self.momentum < 1, "from 0 to below 1"),
-            ("nesterov", self.momentum > 0 or not self.nesterov, "False where momentum is 0"),
-            ("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more"),
+            ("schedule", 0 <= final <= self.lr, "to one whose final is from 0 to lr"),
+            ("warmup_epochs", 0 <= self.warmup_epochs < math.inf, "to 0 or more"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 to below 1"),
-            ("crop_fraction", 0 <= self.crop_fraction <= 1, "from 0 to 1"),
-            ("warmup_epochs", 0 <= self.warmup_epochs < math.inf, "0 or more"),
             ("gradient_clip", clip is None or clip > 0, "greater than 0, or None"),
-            ("lr_final", 0 <= self.lr_final <= self.lr, "from 0 to lr"),
+            ("auxiliary_weight", 0 <= self.auxiliary_weight < math.inf, "to 0 or more"),
+            ("dropout", 0 <= self.dropout < 1, "from 0 to below 1"),
+            ("ema_decay", ema is None or 0 <= ema < 1, "from 0 to below 1, or to None"),
         )
-        for field, holds, range_ in rules:
-            if not holds:
-                raise ConfigError(
-                    f"recipe {self.name!r} has {field} = {getattr(self, field)!r}",
-                    f"Set {field} {range_}.",
-                )
+        require(f"recipe {self.name!r}", self, rules)
 
-    def padding(self, height: int, width: int) -> tuple[int, int]:
-        """Pixels to pad at (top and bottom, left and right) before cropping; halves round up."""
-        return int(height * self.crop_fraction + 0.5), int(width * self.crop_fraction + 0.5)
+    def as_dict(self) -> dict[str, Any]:
+        """The content as JSON-able data, with the kinds of its parts."""
+        return _plain(self)
 
 
-recipes: Registry[Recipe] = Registry("recipe")
-recipes.add(
-    "shortlist",
-    Recipe(
-        name="shortlist",
-        source="nascout: a short training that ranks candidates, for successive halving",
-        epochs=8,
-        batch_size=64,
-        lr=0.1,
-        warmup_epochs=1,
-        gradient_clip=5.0,
-    ),
-)
-recipes.add(
-    "final",
-    Recipe(
-        name="final",
-        source="nascout: the training of the network that was chosen",
-        epochs=60,
-        batch_size=64,
-        lr=0.1,
-        label_smoothing=0.1,
-        warmup_epochs=3,
-        gradient_clip=5.0,
-    ),
-)
-# Deviation: pixels are normalised by the training part itself, not by the constants of CIFAR.
-recipes.add(
-    "nasbench201",
-    Recipe(
-        name="nasbench201",
-        source="NAS-Bench-201, arXiv:2001.00326, hyper-parameter set H",
-        epochs=200,
-        batch_size=256,
-        lr=0.1,
-        decay_norm_and_bias=True,
-        flip=True,
-    ),
-)
+def _plain(record: Any) -> dict[str, Any]:
+    content = {f.name: getattr(record, f.name) for f in fields(record)}
+    return {"kind": type(record).__name__} | {
+        name: _plain(value) if hasattr(value, "__dataclass_fields__") else value
+        for name, value in content.items()
+    }

@@ -1,118 +1,82 @@
-"""Training one network: SGD over batches that are cut from tensors on the device."""
+"""A network that is being trained: its optimiser, its data and its average on one device."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
-from functools import cached_property
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nascout.data import Arrays, Split
-from nascout.errors import DataError, UnsupportedNetwork
-from nascout.train.augment import augment, draw_moves
-from nascout.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from nascout.train.curve import Epoch, Trained
+from nascout.errors import DataError
+from nascout.train.batches import Batch, Batches
+from nascout.train.checkpoint import Checkpoint, Holders, load_checkpoint, save_checkpoint
+from nascout.train.curve import Epoch
+from nascout.train.drop_path import Training, dropping_paths
+from nascout.train.dropout import dropping_features
 from nascout.train.endings import Diverged, Stopped
-from nascout.train.evaluate import accuracy, inputs, logits
-from nascout.train.randomness import epoch_generator, private_global_rng
+from nascout.train.evaluate import measure, outputs
+from nascout.train.mix import mixed_loss
+from nascout.train.parallel import Crew, find_crew
+from nascout.train.randomness import private_global_rng, seed_step
 from nascout.train.recipe import Recipe
 from nascout.train.schedule import learning_rate
+from nascout.train.task import Task
 
-__all__ = ["fit"]
+__all__ = ["Partial", "Trainer"]
 
 CHECK_EVERY = 16  # steps between looks at the loss: each look makes a GPU wait
 
 
-def fit(
-    net: nn.Module,
-    split: Split,
-    recipe: Recipe,
-    *,
-    epochs: int | None = None,
-    seed: int = 0,
-    device: str | torch.device = "cpu",
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> Trained:
-    """Train ``net`` in place on ``split.train``; it ends on ``device`` in evaluation mode.
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """An epoch that is under way.
 
-    Order, crops, mirroring and dropout are functions of (seed, epoch), and the global RNG is left
-    as found. So a training resumed from its checkpoint ends with the same bits as one that was
-    never interrupted (on the CPU; on a GPU up to the order in which its kernels add).
-    ``split.test`` is never looked at. On CUDA the forward pass runs in bfloat16, or in float16
-    with a scaled loss where bfloat16 is missing; elsewhere all is float32.
+    Attributes:
+        step: steps that are done.
+        loss_sum: of their images, no dimensions, on the device.
+        seconds: that they took.
+    """
+
+    step: int
+    loss_sum: torch.Tensor
+    seconds: float
+
+
+class Trainer:
+    """One step after another; :func:`nascout.train.fit` decides how many.
 
     Args:
-        net: images (n, channels, height, width) to (n, classes).
-        split: training part and validation part.
+        net: trained in place.
+        split: training and validation part.
         recipe: how to train.
-        epochs: instead of the recipe's; the schedule is stretched over them.
+        task: loss and metric.
         seed: any integer.
         device: where to train.
-        checkpoint: written after every epoch. If it already holds the beginning of this same
-            training (recipe, epochs, seed, data, shapes), training goes on from there; a damaged
-            or foreign file is ignored and overwritten. One network, one path.
-        on_epoch: called after every epoch, once it is on disk. Validation accuracy is measured
-            after every epoch if somebody listens, otherwise after the last one only.
-        should_stop: asked before every step.
-
-    Raises:
-        Stopped: ``should_stop`` said yes; the finished epochs are in ``checkpoint``.
-        Diverged: the loss or an output became NaN or infinite.
-        ConfigError: fewer than 1 epoch.
-        DataError: fewer than 2 training images.
-        UnsupportedNetwork: nothing to train, or outputs that are not (n, classes).
-
-    >>> from nascout.data import load
-    >>> from nascout.train import recipes
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    >>> fit(net, load("digits").split(), recipes["shortlist"], epochs=2).val_accuracy > 80
-    True
     """
-    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
-    if len(split.train) < 2:
-        raise DataError("one training image is too few", "Give at least two.")
-    device = torch.device(device)
-    trainer = _Trainer(net, split, recipe, seed, device)
-    curve = trainer.resume(checkpoint) if checkpoint else ()
-    for epoch in range(len(curve), recipe.epochs):
-        start = time.perf_counter()
-        with private_global_rng(seed, epoch, device):
-            loss, lr = trainer.train_epoch(epoch, should_stop or (lambda: False))
-            measured = on_epoch is not None or epoch == recipe.epochs - 1
-            val = trainer.val_accuracy() if measured else None
-        seconds = time.perf_counter() - start
-        curve += (Epoch(epoch + 1, recipe.epochs, loss, val, lr, seconds),)
-        if checkpoint:
-            trainer.save(checkpoint, curve)
-        if on_epoch:
-            on_epoch(curve[-1])
-    net.eval()
-    last = curve[-1]
-    assert last.val_accuracy is not None  # the last epoch is always measured
-    total = sum(epoch.seconds for epoch in curve)
-    return Trained(last.val_accuracy, last.train_loss, recipe.epochs, total, curve)
-
-
-class _Trainer:
-    """A network, its optimiser and its data on one device."""
 
     def __init__(
         self,
         net: nn.Module,
         split: Split,
         recipe: Recipe,
+        task: Task,
         seed: int,
         device: torch.device,
     ) -> None:
-        self.net, self.recipe, self.seed, self.device = net.to(device), recipe, seed, device
+        self.crew: Crew = find_crew()
+        if len(split.train) < 2 * self.crew.size:
+            few = "one training image is" if len(split.train) == 1 else "the training images are"
+            raise DataError(f"{few} too few", "Give at least two for each process.")
+        self.net, self.recipe, self.task = net.to(device), recipe, task
+        self.seed, self.device = seed, device
         self.split = replace(
             split,
             train=Arrays(split.train.x.to(device), split.train.y.to(device)),
@@ -120,95 +84,150 @@ class _Trainer:
             mean=split.mean.to(device),
             std=split.std.to(device),
         )
-        self.optimizer = _optimizer(net, recipe)
-        self.optimizer.zero_grad()
+        self.batches = Batches(
+            self.split, recipe.batch_size, recipe.augmentation, task, seed, self.crew
+        )
+        optimizer = recipe.optimizer.make(net)
+        optimizer.zero_grad()
+        self.holders = Holders(net, optimizer, _average(net, recipe.ema_decay))
         self.half = _half_precision(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half == torch.float16)
+        self.training = Training()
 
-    def train_epoch(self, epoch: int, should_stop: Callable[[], bool]) -> tuple[float, float]:
-        """One pass; mean loss over its images, and the learning rate of the last step."""
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.recipe.epochs * len(self.batches)
+
+    @property
+    def measured(self) -> nn.Module:
+        """The network whose weights count: the average, where there is one."""
+        average = self.holders.average
+        return self.net if average is None else average.module  # type: ignore[return-value]
+
+    @contextmanager
+    def regularised(self) -> Iterator[None]:
+        """Meanwhile paths and features are dropped."""
+        with (
+            dropping_paths(self.net, self.recipe.drop_path, self.training),
+            dropping_features(self.net, self.recipe.dropout),
+        ):
+            yield
+
+    def epoch(
+        self, number: int, done: Checkpoint, should_stop: Callable[[], bool]
+    ) -> Iterator[tuple[Partial, torch.Tensor]]:
+        """Make the steps of an epoch that are not done yet; after each, what is done, and its loss.
+
+        Raises:
+            Stopped: ``should_stop`` said yes.
+            Diverged: the loss is NaN or infinite.
+        """
+        total = torch.tensor(done.loss_sum, device=self.device)
+        begin = time.perf_counter() - done.seconds
         self.net.train()
-        total = torch.zeros((), device=self.device)
-        seen, lr = 0, 0.0
-        for step, (x, y) in enumerate(self._batches(epoch)):
-            if should_stop():
+        for step, batch in enumerate(self.batches.of(number, done.step), done.step):
+            if self.crew.agree(should_stop(), self.device):
                 raise Stopped
-            lr = self._learning_rate(epoch, step)
-            total += self._step(x, y, lr) * len(y)
-            seen += len(y)
-            if step % CHECK_EVERY == 0:
-                _require_finite(total, epoch)
-        _require_finite(total, epoch)
-        return total.item() / seen, lr
+            with private_global_rng(self.device):
+                loss = self._step(batch, number * len(self.batches) + step)
+            total = total + loss * batch.size
+            if step % CHECK_EVERY == 0 or step == len(self.batches) - 1:
+                _require_finite(total, number)
+            yield Partial(step + 1, total, time.perf_counter() - begin), loss
 
-    def _batches(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Augmented inputs and labels; a last batch of one image, which would give batch
-        normalisation no variance, is dropped."""
-        train, n, size = self.split.train, len(self.split.train), self.recipe.batch_size
-        flip = self.split.flip if self.recipe.flip is None else self.recipe.flip
-        padding = self.recipe.padding(*train.x.shape[2:])
-        generator = epoch_generator(self.seed, epoch)
-        order = torch.randperm(n, generator=generator).to(self.device)
-        moves = draw_moves(n, padding, flip, generator).to(self.device)
-        for start in range(0, n - (n % size == 1), size):
-            batch = slice(start, start + size)
-            x = augment(train.x[order[batch]], padding, moves.take(batch))
-            yield inputs(x, self.split), train.y[order[batch]]
+    def lr(self, step: int) -> float:
+        """Of one step, counted from 0 over all epochs."""
+        return learning_rate(self.recipe, step, len(self.batches))
 
-    def _learning_rate(self, epoch: int, step: int) -> float:
-        recipe, n = self.recipe, len(self.split.train)
-        per_epoch = n // recipe.batch_size + (n % recipe.batch_size > 1)
-        warmup = min(recipe.warmup_epochs, recipe.epochs / 2)
-        return learning_rate(
-            epoch * per_epoch + step,
-            recipe.epochs * per_epoch,
-            peak=recipe.lr,
-            warmup_steps=int(warmup * per_epoch),
-            final=recipe.lr_final,
-        )
+    def mean_loss(self, partial: Partial) -> float:
+        """Over the images of the steps that are done."""
+        n = len(self.split.train)
+        return float(partial.loss_sum) / min(n, partial.step * self.recipe.batch_size)
 
-    def _step(self, x: torch.Tensor, y: torch.Tensor, lr: float) -> torch.Tensor:
+    def _step(self, batch: Batch, step: int) -> torch.Tensor:
         """Move the weights once; the mean loss of the batch, still on the device."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        seed_step(self.seed, step, self.device, self.crew.rank)
+        self.training.progress = step / self.steps
+        optimizer = self.holders.optimizer
+        for group in optimizer.param_groups:
+            group["lr"] = self.lr(step)
         with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
-            out = logits(self.net, x, self.split.classes)
-            loss = functional.cross_entropy(out, y, label_smoothing=self.recipe.label_smoothing)
+            loss = self._loss(batch) * (len(batch.x) / batch.size)
         torch.autograd.backward(self.scaler.scale(loss))
+        total = self.crew.add_up(self.net, loss.detach())
         if self.recipe.gradient_clip is not None:
-            self.scaler.unscale_(self.optimizer)
+            self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.gradient_clip)
-        self.scaler.step(self.optimizer)
+        self.scaler.step(optimizer)
         self.scaler.update()
-        self.optimizer.zero_grad()
-        return loss.detach()
+        optimizer.zero_grad()
+        if self.holders.average is not None:
+            self.holders.average.update_parameters(self.net)  # type: ignore[operator]
+        return total
 
-    def val_accuracy(self) -> float:
-        """Percent, on the validation part."""
-        return accuracy(self.net, self.split.val, self.split, device=self.device)
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        """Of the main output, plus those of auxiliary heads with their weight."""
+        recipe, y = self.recipe, batch.targets[0]
+        main, *further = outputs(self.net, batch.x, y, self.task, self.split.classes)
+        smoothed = partial(_smoothed, self.task, recipe.label_smoothing)
+        loss = mixed_loss(smoothed, main, batch.targets, batch.weight)
+        for out in further if recipe.auxiliary_weight else ():
+            extra = mixed_loss(smoothed, out, batch.targets, batch.weight)
+            loss = loss + recipe.auxiliary_weight * extra
+        return loss
 
-    def resume(self, path: Path) -> tuple[Epoch, ...]:
-        """The epochs already done according to ``path``, whose state is then loaded."""
-        found = load_checkpoint(path, self._identity, self.net, self.optimizer)
-        if found is None:
-            return ()
-        if found.scaler:
+    def val_metric(self) -> float:
+        """The task's metric on the validation part."""
+        self.crew.share_statistics(self.measured)
+        return measure(self.measured, self.split.val, self.split, self.task, device=self.device)
+
+    def resume(self, path: Path | None) -> Checkpoint:
+        """Where ``path`` says that this training stands; its state is then loaded."""
+        found = load_checkpoint(path, self._identity, self.holders) if path else None
+        if found is not None and found.scaler:
             self.scaler.load_state_dict(found.scaler)
-        return found.curve
+        self.crew.begin(self.net)
+        return found or Checkpoint()
 
-    def save(self, path: Path, curve: tuple[Epoch, ...]) -> None:
+    def save(self, path: Path, curve: tuple[Epoch, ...], partial: Partial | None = None) -> None:
         """Write everything that :meth:`resume` needs."""
-        state = Checkpoint(curve, self.scaler.state_dict())
-        save_checkpoint(path, self._identity, state, self.net, self.optimizer)
+        if self.crew.rank > 0:
+            return
+        state = Checkpoint(curve, scaler=self.scaler.state_dict())
+        if partial is not None:
+            loss = float(partial.loss_sum)
+            state = replace(state, step=partial.step, loss_sum=loss, seconds=partial.seconds)
+        save_checkpoint(path, self._identity, state, self.holders)
+
+    def finish(self) -> None:
+        """Leave the network as it was measured, ready for use."""
+        if self.measured is not self.net:
+            self.net.load_state_dict(self.measured.state_dict())
+        self.net.eval()
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a training to be the same."""
         return {
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.as_dict(),
+            "task": self.task.name,
             "seed": self.seed,
+            "processes": self.crew.size,
             "data": [self.split.train.content(), self.split.val.content(), self.split.flip],
         }
+
+
+def _smoothed(task: Task, smoothing: float, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return task.loss(out, y, smoothing)
+
+
+def _average(net: nn.Module, decay: float | None) -> AveragedModel | None:
+    """A moving average of weights and statistics; the first update copies them."""
+    if decay is None:
+        return None
+    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(net, multi_avg_fn=update, use_buffers=True)
 
 
 def _require_finite(total: torch.Tensor, epoch: int) -> None:
@@ -225,23 +244,3 @@ def _half_precision(device: torch.device) -> torch.dtype | None:
         return None
     has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if has_bfloat16 else torch.float16
-
-
-def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD; vectors (normalisation weights and biases) decay only if the recipe says so."""
-    parameters = [p for p in net.parameters() if p.requires_grad]
-    if not parameters:
-        raise UnsupportedNetwork("the network has no trainable parameters", "Give it some.")
-    plain = [p for p in parameters if p.ndim <= 1 and not recipe.decay_norm_and_bias]
-    spared = {id(p) for p in plain}
-    decayed = [p for p in parameters if id(p) not in spared]
-    return torch.optim.SGD(
-        [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=recipe.lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
-        foreach=True,  # 0.7 ms less per step on one core with 65 tensors of 90,000 weights in all
-    )
