@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nascout.graph import Builder
+from nascout.errors import ConfigError
+from nascout.graph import Builder, Shape
 from nascout.graph.ops import Conv2d, Identity, ReLU
 from nascout.hardware import LatencyTable, latency, measure_latency_ms
 from nascout.hardware.device import fingerprint
@@ -33,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(LatencyTable, "_fastest", lambda *a, **k: clock(*a, *k.values()))
+    monkeypatch.setattr(LatencyTable, "_time", lambda *a, **k: clock(*a, *k.values()))
     return clock
 
 
@@ -139,7 +140,34 @@ def test_a_graph_that_does_nothing_takes_no_time(clock, tmp_path):
 def test_the_file_of_a_machine_is_named_after_it():
     tables = [LatencyTable(), LatencyTable(), LatencyTable(batch=8)]
     assert tables[0].path == tables[1].path != tables[2].path
-    assert tables[0].machine == {**fingerprint(), "batch": "1"}
+    how = {"batch": "1", "dtype": "float32", "statistic": "fastest"}
+    assert tables[0].machine == {**fingerprint(), **how}
+
+
+def test_the_median_of_blocks_or_the_fastest(monkeypatch, tmp_path):
+    monkeypatch.setattr(latency, "_blocks_ms", lambda run, device, seconds: [5.0, 1.0, 2.0])
+    relu = (ReLU(), (Shape((3, 8, 8)),))
+    for statistic, expected in (("fastest", 1.0), ("median", 2.0)):
+        table = LatencyTable(path=tmp_path / statistic, statistic=statistic)
+        assert table.operations_ms([relu]) == [expected]
+        assert table.machine["statistic"] == statistic
+    with pytest.raises(ConfigError, match="Choose fastest or median"):
+        LatencyTable(statistic="mean")
+
+
+def test_operations_by_themselves(clock, tmp_path):
+    table = LatencyTable(path=tmp_path / "t.json")
+    assert table.operations_ms([(c.op, c.inputs) for c in LARGE.calls]) == [
+        0,
+        3.0,
+        0.5,
+        3.0,
+        0,
+        0.5,
+        3.0,
+    ]
+    assert clock.asked == ["Conv2d", "ReLU", "Conv2d"]  # each once, and no network
+    assert len(table) == 3
 
 
 def test_measuring_for_real_leaves_the_generator_alone(tmp_path):

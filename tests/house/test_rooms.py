@@ -35,6 +35,8 @@ TIER = {room: tier for tier, rooms in enumerate(TIERS) for room in rooms}
 TORCH_FREE = ("benchmark", "search", "comparison", "graph", "space", "gallery", "report", *TIERS[0])
 TORCH_FREE_MODULES = (
     "nascout.api.run",
+    "nascout.controller.nas_rl",
+    "nascout.controller.ppo",
     "nascout.run.store",
     "nascout.run.schema",
     "nascout.run.database",

@@ -25,6 +25,7 @@ SMALL = {
     "enas_micro": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1, "blocks": 3},
     "fbnet": {"input_shape": (3, 33, 32), "channels": 8, "last": 16},
     "freeform": {"input_shape": (3, 9, 8), "channels": 8},
+    "growing": {"input_shape": (3, 9, 8), "channels": 4},
     "mnasnet": {"input_shape": (3, 33, 32), "channels": 8},
     "nasbench101": {"input_shape": (3, 9, 8), "channels": 8, "cells": 1},
     "nasbench201": {"input_shape": (3, 9, 8), "channels": 4, "cells": 1},

@@ -78,12 +78,22 @@ def _card(one: Card | Composite) -> dict[str, Any]:
 
 
 def strategies() -> pd.DataFrame:
-    """Every strategy: name, default budget, paper, what it is."""
+    """Every strategy and method of weight sharing: name, default budget, paper, what it is.
+
+    The budget is in architectures; methods have epochs instead.
+    """
+    from nascout.oneshot import METHODS
     from nascout.search import STRATEGIES
 
-    kinds = [STRATEGIES[name] for name in STRATEGIES]
+    kinds: list[Any] = [STRATEGIES[name] for name in STRATEGIES]
+    kinds += [METHODS[name] for name in METHODS]
     return _table(
-        {"name": one.name, "budget": one.budget, "paper": one.paper, "what": _first_line(one)}
+        {
+            "name": one.name,
+            "budget": getattr(one, "budget", None),
+            "paper": one.paper,
+            "what": _first_line(one),
+        }
         for one in kinds
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nascout.errors import ConfigError, StoreUnwritable
+from nascout.errors import ConfigError, StoreCorrupt, StoreUnwritable
 from nascout.gallery import Entry, Gallery
 from nascout.records import Constraint, Objective
 from nascout.run.store import FILE, Store
-from nascout.run.weights import find_weights
+from nascout.run.weights import SHARING, find_weights
 from nascout.search import Trial
 
 if TYPE_CHECKING:
@@ -118,6 +119,19 @@ class Run:
             total[trial.stage] = total.get(trial.stage, 0.0) + trial.seconds
         return total
 
+    def sharing(self) -> list[dict[str, Any]]:
+        """The epochs in which weights were shared; none in a search without."""
+        path = self.folder / SHARING
+        try:
+            content: list[dict[str, Any]] = json.loads(path.read_text())["curve"]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreCorrupt(
+                f"{path} is not what the search wrote ({error})", "Run the search again to mend it."
+            ) from error
+        return content
+
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the HTML report (into the run's folder by default) and the gallery's table.
 
@@ -136,6 +150,7 @@ class Run:
                 title=f"nascout: {self.config['data']['name']}",
                 summary=self.summary(),
                 seconds=self.seconds(),
+                sharing=self.sharing(),
             )
         except OSError as error:
             raise StoreUnwritable(

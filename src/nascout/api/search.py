@@ -32,6 +32,7 @@ from nascout.run.interrupt import graceful
 from nascout.run.loop import loop
 from nascout.run.own_loop import OwnLoop, own_name
 from nascout.run.plan import Plan, make_plan
+from nascout.run.sharing import share_weights
 from nascout.run.store import Store
 from nascout.run.watcher import Console, Watcher
 from nascout.space import Space
@@ -119,6 +120,8 @@ def _run(plan: Plan, store: Store, evaluator: Evaluator, watcher: Watcher) -> st
     """The loop under signals; returns why it ended, or raises Interrupted if a signal ended it."""
     with graceful() as stopper:
         try:
+            if plan.method is not None:
+                plan = share_weights(plan, evaluator, watcher, should_stop=stopper)
             return loop(
                 plan.strategy,
                 plan.space,

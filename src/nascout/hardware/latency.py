@@ -11,8 +11,9 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from filelock import FileLock
@@ -20,8 +21,9 @@ from platformdirs import user_cache_path
 from torch import nn
 
 from nascout.atomic import write_text
-from nascout.errors import StoreFull
-from nascout.graph import Graph, Node, Shape
+from nascout.errors import ConfigError, StoreFull
+from nascout.graph import Graph, Shape
+from nascout.graph.op import Op
 from nascout.graph.ops import Identity, Input
 from nascout.hardware.device import fingerprint
 from nascout.network import build
@@ -31,6 +33,12 @@ from nascout.records import content_digest
 
 __all__ = ["LatencyTable", "measure_latency_ms"]
 
+IDLE: Final = (Input, Identity)  # operations that take no time
+STATISTICS: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {
+    "fastest": min,
+    "median": statistics.median,
+}
+
 
 def measure_latency_ms(
     net: nn.Module,
@@ -38,8 +46,9 @@ def measure_latency_ms(
     batch: int = 1,
     device: str | torch.device = "cpu",
     seconds: float = 0.3,
+    statistic: str = "median",
 ) -> float:
-    """Median wall time of one forward pass in eval mode without gradients, in milliseconds.
+    """Wall time of one forward pass in eval mode without gradients, in milliseconds.
 
     Args:
         net: any module on ``device``; its mode is left as found.
@@ -47,11 +56,13 @@ def measure_latency_ms(
         batch: samples per pass.
         device: where to run; CUDA is synchronised around each pass.
         seconds: about how long to measure, after as long a warm-up at most.
+        statistic: over blocks of passes, ``median`` or, on a busy machine, ``fastest``.
     """
     dtype = next((p.dtype for p in net.parameters()), None)
     inputs = [torch.zeros((batch, *shape), dtype=dtype, device=device) for shape in input_shapes]
     with evaluating(net), torch.inference_mode():
-        return statistics.median(_blocks_ms(lambda: net(*inputs), torch.device(device), seconds))
+        blocks = _blocks_ms(lambda: net(*inputs), torch.device(device), seconds)
+    return STATISTICS[statistic](blocks)
 
 
 def _blocks_ms(run: Callable[[], object], device: torch.device, seconds: float) -> list[float]:
@@ -79,57 +90,85 @@ class LatencyTable:
         device: where networks will run.
         batch: samples per pass.
         path: the JSON file that keeps the table; one per machine in the user's cache by default.
+        statistic: ``fastest`` of several blocks of passes, since other work on the machine only
+            ever adds time, or their ``median``, as :func:`measure_latency_ms` takes it.
 
     The estimate of a network is the sum over its nodes, times how much longer the first network
-    of that input size took than its own sum (calls between operations, colder caches). Entries
-    are the fastest of several blocks: other work on the machine only ever adds time. Right for a
-    device that runs one operation after the other; blind to fusion and overlap.
+    of that input size took than its own sum (calls between operations, colder caches). Right for
+    a device that runs one operation after the other; blind to fusion and overlap.
+
+    Raises:
+        ConfigError: no such statistic.
     """
 
     def __init__(
-        self, device: str | torch.device = "cpu", *, batch: int = 1, path: Path | None = None
+        self,
+        device: str | torch.device = "cpu",
+        *,
+        batch: int = 1,
+        path: Path | None = None,
+        statistic: str = "fastest",
     ) -> None:
+        if statistic not in STATISTICS:
+            raise ConfigError(f"statistic = {statistic!r}", f"Choose {' or '.join(STATISTICS)}.")
         self.device = torch.device(device)
-        self.batch = batch
-        self.machine = {**fingerprint(device), "batch": str(batch)}
+        self.batch, self.statistic = batch, statistic
+        self.machine = {
+            **fingerprint(device),
+            "batch": str(batch),
+            "dtype": "float32",
+            "statistic": statistic,
+        }
         name = f"{content_digest(self.machine)[:16]}.json"
         self.path = path or user_cache_path("nascout") / "latency" / name
         self._ms: dict[str, float] = self._read()
 
+    def __len__(self) -> int:
+        """How many entries are known."""
+        return len(self._ms)
+
     def latency_ms(self, graph: Graph) -> float:
         """Estimated milliseconds of one forward pass of ``graph``; what is new is measured."""
-        nodes = {
-            index: _key(node, graph.input_shapes(index))
-            for index, node in enumerate(graph)
-            if not isinstance(node.op, Input | Identity)
-        }
-        if not nodes:
+        total = sum(self.operations_ms([(call.op, call.inputs) for call in graph.calls]))
+        if not total:
             return 0.0
         whole = f"whole {' '.join(str(graph.shapes[i]) for i in graph.inputs)}"
-        if any(key not in self._ms for key in (*nodes.values(), whole)):
-            # What another process has measured meanwhile stays, so that both say the same.
-            self._ms |= self._read()
-            self._measure(graph, nodes, whole)
-            self._write()
-        return sum(self._ms[key] for key in nodes.values()) * self._ms[whole]
-
-    def _measure(self, graph: Graph, nodes: dict[int, str], whole: str) -> None:
-        with torch.random.fork_rng(devices=[]):  # modules draw weights as they are made
-            for index, key in nodes.items():
-                if key not in self._ms:
-                    shapes = graph.input_shapes(index)
-                    module = lower(graph.nodes[index].op, shapes)
-                    self._ms[key] = self._fastest(module, shapes, seconds=0.05)
         if whole not in self._ms:
             shapes = tuple(graph.shapes[i] for i in graph.inputs)
-            total = sum(self._ms[key] for key in nodes.values())
-            self._ms[whole] = self._fastest(build(graph), shapes, seconds=0.3) / total
+            self._ms[whole] = self._time(build(graph), shapes, seconds=1.0) / total
+            self._write()
+        return total * self._ms[whole]
 
-    def _fastest(self, net: nn.Module, shapes: Sequence[Shape], seconds: float) -> float:
+    def operations_ms(self, operations: Sequence[tuple[Op, tuple[Shape, ...]]]) -> list[float]:
+        """Milliseconds of each operation by itself on inputs of these shapes.
+
+        It is 0 for those that do nothing, the inputs and the identity; what is new is measured.
+        """
+        keys = ["" if isinstance(op, IDLE) else _key(op, shapes) for op, shapes in operations]
+        new = {
+            key: operation
+            for key, operation in zip(keys, operations, strict=True)
+            if key and key not in self._ms
+        }
+        if new:
+            # What another process has measured meanwhile stays, so that both say the same.
+            self._ms |= self._read()
+            self._measure(new)
+            self._write()
+        return [self._ms[key] if key else 0.0 for key in keys]
+
+    def _measure(self, operations: Mapping[str, tuple[Op, tuple[Shape, ...]]]) -> None:
+        with torch.random.fork_rng(devices=[]):  # modules draw weights as they are made
+            for key, (op, shapes) in operations.items():
+                if key not in self._ms:
+                    self._ms[key] = self._time(lower(op, shapes), shapes, seconds=0.05)
+
+    def _time(self, net: nn.Module, shapes: Sequence[Shape], seconds: float) -> float:
         net = net.to(self.device).eval()
         inputs = [torch.zeros((self.batch, *shape), device=self.device) for shape in shapes]
         with torch.inference_mode():
-            return min(_blocks_ms(lambda: net(*inputs), self.device, seconds))
+            blocks = _blocks_ms(lambda: net(*inputs), self.device, seconds)
+        return STATISTICS[self.statistic](blocks)
 
     def _read(self) -> dict[str, float]:
         """The table on disk; one that is damaged or of another machine is measured anew."""
@@ -155,6 +194,6 @@ class LatencyTable:
             return
 
 
-def _key(node: Node, shapes: tuple[Shape, ...]) -> str:
-    attributes = json.dumps(node.op.attributes(), sort_keys=True)
-    return f"{type(node.op).__name__} {attributes} {' '.join(map(str, shapes))}"
+def _key(op: Op, shapes: tuple[Shape, ...]) -> str:
+    attributes = json.dumps(op.attributes(), sort_keys=True)
+    return f"{type(op).__name__} {attributes} {' '.join(map(str, shapes))}"

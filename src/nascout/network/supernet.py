@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from nascout.errors import GraphError
@@ -33,6 +34,7 @@ class Supernet(nn.Module):
 
     Args:
         seed: of the weights.
+        device: where they live.
         affine: whether normalisations have weights. DARTS, ENAS's micro cells and the searches on
             NAS-Bench-201 leave them out, because they would rescale what gates scale.
 
@@ -47,9 +49,11 @@ class Supernet(nn.Module):
         torch.Size([2, 10])
     """
 
-    def __init__(self, seed: int = 0, *, affine: bool = False) -> None:
+    def __init__(
+        self, seed: int = 0, device: torch.device | str = "cpu", *, affine: bool = False
+    ) -> None:
         super().__init__()
-        self.seed, self.affine = seed, affine
+        self.seed, self.device, self.affine = seed, device, affine
         self.weighted = nn.ModuleDict()
         self._plain: dict[tuple[Op, tuple[Shape, ...]], nn.Module] = {}
         self._suffixes: dict[tuple[Op, tuple[Shape, ...]], str] = {}
@@ -104,7 +108,7 @@ class Supernet(nn.Module):
             if next(module.parameters(), None) is None:
                 return self._plain.setdefault(what, module)
             initialise_node(module, key, self.seed)
-            self.weighted[name] = module
+            self.weighted[name] = module.to(self.device)
         return self.weighted[name]
 
     def _made(self, call: Call) -> nn.Module:

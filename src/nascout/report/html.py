@@ -14,6 +14,7 @@ from nascout.gallery import Gallery
 from nascout.printable import printable
 from nascout.report import sections
 from nascout.report.numbers import duration, label, show
+from nascout.report.sharing import sharing_figures
 from nascout.search.history import Trial
 
 __all__ = ["write_report"]
@@ -29,6 +30,7 @@ def write_report(
     title: str,
     summary: Mapping[str, str],
     seconds: Mapping[str, float] | None = None,
+    sharing: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the report of a run; equal arguments give an equal file.
 
@@ -39,6 +41,7 @@ def write_report(
         title: the run's name.
         summary: how it was made, in the order to be shown: space, strategy, seed, data, ...
         seconds: how long each part took.
+        sharing: the epochs of shared weights, see :func:`nascout.report.sharing.sharing_figures`.
 
     Raises:
         StoreFull: no space left.
@@ -76,7 +79,7 @@ def write_report(
         counts=counts,
         failures=failures,
         more_failures=more_failures,
-        figures=sections.figures(gallery),
+        figures=[*sections.figures(gallery), *sharing_figures(sharing)],
         pictures=sections.pictures(finalists),
     )
     return write_text(path, text)

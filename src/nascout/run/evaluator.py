@@ -54,6 +54,8 @@ class Evaluator:
         self.folder = folder
         self.device = device
         self.table = LatencyTable(device)
+        # What else is known of an architecture, by its notation.
+        self.known: dict[str, dict[str, float]] = {}
         self.ahead = Ahead(plan, self.x, self.y)
 
     def __call__(
@@ -95,7 +97,7 @@ class Evaluator:
 
     def _score(self, proposal: Proposal) -> tuple[Outcome, dict[str, float], str]:
         graph = proposal.architecture.graph()
-        values = self._costs(graph)
+        values = self._costs(graph) | self.known.get(str(proposal.architecture), {})
         broken = [str(c) for c in self.plan.constraints if not c.holds(values)]
         if broken:
             return Outcome.INFEASIBLE, values, f"breaks {', '.join(broken)}"

@@ -9,18 +9,22 @@ from typing import Any
 
 from nascout.data import Data
 from nascout.errors import ConfigError
+from nascout.oneshot import METHODS, Method
 from nascout.records import COST_NAMES, Constraint, Objective
 from nascout.run.config import SearchConfig, make_record
 from nascout.score import SCORES, Card
 from nascout.score.composite import Composite
 from nascout.score.evaluate import resolve
 from nascout.search import STRATEGIES, Strategy
+from nascout.search.listed import Listed
 from nascout.space import SPACES, Space
 from nascout.train import Recipe, recipes
 
 __all__ = ["Plan", "fitted", "make_plan"]
 
 BATCH = 128
+# Knobs of what follows the sharing of weights; the others are the method's.
+AFTER_SHARING = ("retrain", "final_epochs")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Plan:
         recipes: how the stages ``"train"`` and ``"retrain"`` train.
         seed: of everything random.
         batch: inputs per score.
+        method: of weight sharing, which then makes the strategy's list; None for none.
     """
 
     space: Space
@@ -44,15 +49,19 @@ class Plan:
     recipes: dict[str, Recipe]
     seed: int
     batch: int
+    method: Method | None = None
 
     def identity(self, data: Data) -> dict[str, Any]:
         """What decides the result, as JSON-able data; a resumed run must have the same."""
         knobs = asdict(self.strategy)  # type: ignore[call-overload]
-        del knobs["objectives"], knobs["budget"]
+        for made in ("objectives", "budget", "architectures"):
+            knobs.pop(made, None)
+        if self.method is not None:
+            knobs |= asdict(self.method)
         content: dict[str, Any] = {
             "data": {"name": data.name, "digest": data.digest},
             "space": {"name": self.space.name, **self.space.parameters()},
-            "strategy": {"name": self.strategy.name, **knobs},
+            "strategy": {"name": (self.method or self.strategy).name, **knobs},
             "scores": [card.name for card in self.cards],
             "objectives": [str(objective) for objective in self.strategy.objectives],
             "constraints": [str(constraint) for constraint in self.constraints],
@@ -86,6 +95,7 @@ def make_plan(config: SearchConfig, data: Data, space: Space | None = None) -> P
         {"train": recipes["shortlist"], "retrain": recipes["final"]},
         config.seed,
         min(BATCH, len(data.train)),
+        _make_method(config),
     )
 
 
@@ -119,7 +129,21 @@ def fitted(space: Space, data: Data, options: Mapping[str, Any]) -> Space:
     return space
 
 
+def _make_method(config: SearchConfig) -> Method | None:
+    if config.strategy in STRATEGIES or config.strategy not in METHODS:
+        return None
+    if config.budget is not None:
+        raise ConfigError(
+            f"{config.strategy} has no budget of architectures", "Give it epochs instead."
+        )
+    options = {k: v for k, v in config.strategy_options.items() if k not in AFTER_SHARING}
+    return make_record(f"method {config.strategy}", METHODS[config.strategy], options)
+
+
 def _make_strategy(config: SearchConfig, objectives: tuple[Objective, ...]) -> Strategy:
+    if config.strategy not in STRATEGIES and config.strategy in METHODS:
+        options = {k: v for k, v in config.strategy_options.items() if k in AFTER_SHARING}
+        return Listed(architectures=(), objectives=objectives, **options)
     budget = {} if config.budget is None else {"budget": config.budget}
     options = {"objectives": objectives, **budget, **config.strategy_options}
     return make_record(f"strategy {config.strategy}", STRATEGIES[config.strategy], options)

@@ -50,7 +50,12 @@ class Watcher:
 class Console(Watcher):
     """A bar per stage, with the latest result beside it and the time left."""
 
-    LABELS: ClassVar = {"score": "score", "train": "train shortlist", "retrain": "retrain best"}
+    LABELS: ClassVar = {
+        "share": "share weights",
+        "score": "score",
+        "train": "train shortlist",
+        "retrain": "retrain best",
+    }
 
     def __init__(self) -> None:
         from rich.console import Console as Terminal
@@ -109,8 +114,12 @@ class Console(Watcher):
 
     def epoch(self, epoch: Epoch) -> None:
         """Show how far the current training is."""
-        note = f"epoch {epoch.epoch}/{epoch.epochs} val {epoch.val_metric or 0:.1f} %"
-        self._beside(note)
+        if self._current == "share":
+            self._progress.update(self._tasks["share"], completed=epoch.epoch)
+            self._beside(f"loss {epoch.train_loss:.2f}")
+        else:
+            note = f"epoch {epoch.epoch}/{epoch.epochs} val {epoch.val_metric or 0:.1f} %"
+            self._beside(note)
 
     def trial(self, trial: Trial) -> None:
         """Advance the stage's bar."""

@@ -13,9 +13,11 @@ from nascout.errors import IntegrityError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["find_weights", "save_weights", "verify"]
+__all__ = ["SHARING", "find_weights", "save_weights", "verify"]
 
 FOLDER = "weights"
+# The epochs of shared weights and what was found; the weights themselves are a checkpoint.
+SHARING = "sharing.json"
 
 
 def save_weights(folder: Path, digest: str, net: nn.Module) -> Path:

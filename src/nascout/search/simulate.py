@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from nascout.errors import ConfigError, DataError
 from nascout.records import Constraint, Objective, Outcome
 from nascout.search.history import Proposal, Stop, Trial
 from nascout.search.pareto import at_stage
-from nascout.search.strategy import Strategy, generator
+from nascout.search.strategy import Strategy
 from nascout.space import SPACES, Architecture, Space
 
 __all__ = ["Lookup", "leader", "simulate"]
@@ -21,15 +23,16 @@ __all__ = ["Lookup", "leader", "simulate"]
 class Lookup:
     """A benchmark in the place of an evaluator: values, and the seconds they stand for.
 
-    A training is looked up at the proposal's number of epochs, which the benchmark must have. What
-    it does not hold is infeasible. Prepare one and use it for many simulations.
+    A training is looked up at the proposal's number of epochs, which the benchmark must have
+    unless it does not tell lengths apart. What it does not hold is infeasible. Prepare one and use
+    it for many simulations.
 
     Attributes:
         has_times: whether a training takes time.
 
     Args:
         benchmark: an open one.
-        dataset, split, seed: which accuracy is ``val_accuracy``, see :class:`Benchmark`.
+        dataset, split, seed, metric: which accuracy is ``val_accuracy``, see :class:`Benchmark`.
         known: what is known without training, by metric: scores and costs, one number per
             architecture in the order of the benchmark; not finite means that the score failed.
         constraints: on the costs in ``known``.
@@ -48,6 +51,7 @@ class Lookup:
         dataset: str | None = None,
         split: str | None = "val",
         seed: int | str | None = None,
+        metric: str | None = None,
         known: Mapping[str, Sequence[float] | np.ndarray] | None = None,
         constraints: Sequence[Constraint] = (),
         epoch_seconds: float | None = None,
@@ -55,8 +59,10 @@ class Lookup:
     ) -> None:
         self.benchmark, self.constraints = benchmark, tuple(constraints)
         self.has_times = epoch_seconds is not None or "train_seconds" in benchmark.metrics()
-        self._dataset, self._split, self._seed = dataset, split, seed
+        self._asked = {"dataset": dataset, "split": split, "seed": seed, "metric": metric}
         self._epoch_seconds, self._score_seconds = epoch_seconds, score_seconds
+        self._trainings: dict[int, tuple[list[float], list[float]]] = {}
+        self._numbers: dict[Architecture, int | None] = {}
         self._known = {
             name: np.asarray(values, dtype=float).tolist() for name, values in (known or {}).items()
         }
@@ -72,42 +78,88 @@ class Lookup:
 
     def __call__(self, proposal: Proposal) -> tuple[Outcome, dict[str, float], float]:
         """The outcome, the values and the simulated seconds of a proposal."""
+        number = self.number(proposal.architecture)
+        if number is None:
+            return Outcome.INFEASIBLE, {}, self._score_seconds
+        known = self._known
+        values = {name: column[number] for name, column in known.items()} if known else {}
         if proposal.stage == "score":
-            outcome, values = self._score(proposal.architecture)
-            return outcome, values, self._score_seconds
-        return self._train(proposal.architecture, proposal.epochs)
+            return (*self._score(values), self._score_seconds)
+        accuracies, seconds = self._training(proposal.epochs)
+        accuracy = accuracies[number]
+        if math.isnan(accuracy):
+            return Outcome.NONFINITE, {}, seconds[number]
+        values["val_accuracy"] = accuracy
+        return Outcome.OK, values, seconds[number]
 
-    def _score(self, architecture: Architecture) -> tuple[Outcome, dict[str, float]]:
+    def number(self, architecture: Architecture) -> int | None:
+        """The place of an architecture in the benchmark; ``None`` if it does not hold it."""
         try:
-            number = self.benchmark.number(architecture)
+            return self._numbers[architecture]
+        except KeyError:
+            return self._numbers.setdefault(architecture, self._found(architecture))
+
+    def _found(self, architecture: Architecture) -> int | None:
+        try:
+            return self.benchmark.number(architecture)
         except DataError:
-            return Outcome.INFEASIBLE, {}
-        values = self._at(number)
+            return None
+
+    def _score(self, values: dict[str, float]) -> tuple[Outcome, dict[str, float]]:
         if self.constraints and not all(one.holds(values) for one in self.constraints):
             return Outcome.INFEASIBLE, values
         if all(map(math.isfinite, values.values())):
             return Outcome.OK, values
         return Outcome.NONFINITE, {k: v for k, v in values.items() if math.isfinite(v)}
 
-    def _train(
-        self, architecture: Architecture, epochs: int
-    ) -> tuple[Outcome, dict[str, float], float]:
-        dataset, seed = self._dataset, self._seed
-        accuracy = self.benchmark.query(
-            architecture, dataset=dataset, split=self._split, epochs=epochs, seed=seed
-        )
-        seconds = (self._epoch_seconds or 0.0) * epochs
-        if self._epoch_seconds is None and self.has_times:
-            seconds = self.benchmark.simulated_time(
-                architecture, dataset=dataset, epochs=epochs, seed=seed
-            )
-        if math.isnan(accuracy):
-            return Outcome.NONFINITE, {}, seconds
-        known = self._at(self.benchmark.number(architecture)) if self._known else {}
-        return Outcome.OK, {**known, "val_accuracy": accuracy}, seconds
+    def _training(self, epochs: int) -> tuple[list[float], list[float]]:
+        """The accuracy of every architecture after ``epochs``, and the seconds that it took."""
+        if epochs not in self._trainings:
+            benchmark, asked = self.benchmark, dict(self._asked)
+            apart = "epochs" in benchmark.choices(metric=asked["metric"])
+            asked["epochs"] = epochs if apart else None
+            accuracies = benchmark.values(benchmark.column(**asked))
+            seconds = np.full(len(accuracies), (self._epoch_seconds or 0.0) * epochs)
+            if self._epoch_seconds is None and self.has_times:
+                asked |= {"metric": "train_seconds", "split": None}
+                seconds = benchmark.values(benchmark.column(**asked))
+            self._trainings[epochs] = accuracies.tolist(), seconds.tolist()
+        return self._trainings[epochs]
 
-    def _at(self, number: int) -> dict[str, float]:
-        return {name: column[number] for name, column in self._known.items()}
+
+class _Late(random.Random):
+    """:func:`nascout.search.strategy.generator`, seeded when the first number is drawn.
+
+    Seeding takes as long as the rest of a proposal, and every second proposal draws nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self._seed = ""
+        self._drawing = {"random": self._first_random, "getrandbits": self._first_bits}
+
+    def at(self, seed: int, number: int) -> random.Random:
+        """What ``generator`` gives for a history of ``number`` trials."""
+        self._seed = f"{seed}/{number}"
+        vars(self).update(self._drawing)  # hides the methods of the same names
+        return self
+
+    def getstate(self) -> tuple[Any, ...]:
+        self._begin()
+        return super().getstate()
+
+    def _begin(self) -> None:
+        if "random" in vars(self):
+            del self.random, self.getrandbits
+            self.seed(self._seed)
+
+    def _first_random(self) -> float:
+        self._begin()
+        return self.random()
+
+    def _first_bits(self, k: int, /) -> int:
+        self._begin()
+        return self.getrandbits(k)
 
 
 def simulate(
@@ -116,6 +168,7 @@ def simulate(
     *,
     seed: int = 0,
     seconds: float = math.inf,
+    trainings: float = math.inf,
     space: Space | None = None,
 ) -> list[Trial]:
     """Search a benchmark until the strategy would retrain its winners, or the time is over.
@@ -128,6 +181,7 @@ def simulate(
         lookup: what evaluates.
         seed: of the search.
         seconds: simulated ones, over all trainings and scores.
+        trainings: how many at most.
         space: what to search; by default the benchmark's, with its default skeleton.
 
     Returns:
@@ -153,16 +207,19 @@ def simulate(
         )
     history: list[Trial] = []
     state = strategy.start(space or SPACES[lookup.benchmark.space]())
-    while True:
-        answer = state.ask(generator(seed, history))
+    rng = _Late()
+    while trainings > 0:
+        answer = state.ask(rng.at(seed, len(history)))
         if isinstance(answer, Stop) or answer.stage == "retrain":
-            return history
+            break
         outcome, values, spent = lookup(answer)
         seconds -= spent
         if seconds < 0:
-            return history
+            break
         history.append(Trial(len(history), answer, outcome, values, seconds=spent))
         state.tell(history[-1])
+        trainings -= answer.stage == "train"
+    return history
 
 
 def leader(history: Sequence[Trial], objectives: Sequence[Objective]) -> Trial | None:

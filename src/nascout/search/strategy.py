@@ -82,13 +82,18 @@ class Strategy(ABC):
 STRATEGIES: Registry[type[Strategy]] = Registry(
     "strategy",
     modules=(
+        "nascout.controller.nas_rl",
+        "nascout.controller.ppo",
         "nascout.search.area",
+        "nascout.search.bohb",
         "nascout.search.evolution",
         "nascout.search.funnel",
         "nascout.search.hyperband",
         "nascout.search.local_search",
+        "nascout.search.neat",
         "nascout.search.nsga2",
         "nascout.search.optuna_search",
+        "nascout.search.predictor_guided",
         "nascout.search.random_search",
         "nascout.search.reinforce",
     ),

@@ -46,6 +46,16 @@ class Architecture:
             made[choice.name] = value
         self.space.check(made)
 
+    @classmethod
+    def known(cls, space: Space, values: tuple[str | None, ...]) -> Architecture:
+        """One whose values are known to be allowed, which saves the time to check them."""
+        made = object.__new__(cls)
+        made.__dict__.update(space=space, values=values)
+        return made
+
+    def __hash__(self) -> int:
+        return hash(self.values)  # without the space, whose fields take long
+
     @cached_property
     def choices(self) -> Mapping[str, str | None]:
         """The values by the name of their decision."""

@@ -108,9 +108,9 @@ class Darts(TwoInputCellSpace):
         """For each node, the pair of states that it reads, and the operation on each."""
         return DECISIONS
 
-    def relaxation(self) -> DartsRelaxation:
+    def relaxation(self, partial: int = 1) -> DartsRelaxation:
         """Every operation on every edge, ``none`` among them."""
-        return DartsRelaxation(self)
+        return DartsRelaxation(self, partial)
 
     def concatenated(self, kind: str, blocks: Sequence[Block]) -> tuple[int, ...]:
         """All four nodes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,15 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from nascout.errors import ConfigError
 from nascout.graph import Builder, Graph
-from nascout.graph.cuts import Blank, Shuffle, Truncate
-from nascout.graph.mixing import Mixed, Rest
-from nascout.graph.ops import BatchNorm, MaxPool, Zero
+from nascout.graph.cuts import Blank
+from nascout.graph.ops import BatchNorm, Zero
 from nascout.space.architecture import Architecture
 from nascout.space.cell_genotype import INPUTS, Block, End
 from nascout.space.cell_ops import factorized_reduction, operation
 from nascout.space.decision import Choice
 from nascout.space.relaxation import Kept, Relaxation
-from nascout.space.superposition import NONE, pick, superposed
+from nascout.space.superposition import NONE, join, partly, superposed
 from nascout.space.two_input_cell import State
 from nascout.space.two_input_cell_network import cell_network
 
@@ -105,28 +105,15 @@ class DartsRelaxation(Relaxation):
         key: str,
     ) -> int:
         kind, source, target = place
-        name, key = f"{kind}{source}->{target}", f"{key}/{source}->{target}"
-        value = superposed(name, self.operations, keep[name])
-        part = width // self.partial
-
-        def build(option: str, scope: str) -> int:
-            return _operation(g, read, option, part, stride, scope)
-
-        if self.partial == 1:
-            read = x
-            return pick(g, value, build, key)
-        read = g.node(Truncate(part), x, key=f"{key}/part")
-        rest = g.node(Rest(part), x, key=f"{key}/rest")
-        if stride > 1:
-            rest = g.node(MaxPool(2, 2, ceil=True), rest, key=f"{key}/rest_pool")
-        both = g.concat(pick(g, value, build, key), rest, key=f"{key}/concat")
-        return g.node(Shuffle(self.partial), both, key=f"{key}/shuffle")
+        name = f"{kind}{source}->{target}"
+        value = superposed(name, self.operations, keep[name], self.partial)
+        build = functools.partial(_operation, g, stride)
+        return partly(g, value, build, x, width, stride, f"{key}/{source}->{target}")
 
     def _join(self, g: Builder, kind: str, node: int, ends: Sequence[int], key: str) -> int:
         if self.partial == 1:
             return g.add(*ends, key=f"{key}/{node}/add")
-        gates = g.gates(f"{kind}{node}_input", len(ends))
-        return g.node(Mixed(tuple(range(len(ends)))), gates, *ends, key=f"{key}/{node}/mixed")
+        return join(g, ends, f"{kind}{node}_input", f"{key}/{node}/mixed")
 
     def derive(self, weights: Mapping[str, Sequence[float]]) -> Architecture:
         """The two strongest edges into each node, each with its strongest operation.
@@ -154,7 +141,7 @@ def _first(pair: tuple[float, object]) -> float:
     return pair[0]
 
 
-def _operation(g: Builder, x: int, name: str, width: int, stride: int, key: str) -> int:
+def _operation(g: Builder, stride: int, x: int, width: int, name: str, key: str) -> int:
     if name == NONE:
         return g.node(Zero() if stride == 1 else Blank(width, stride), x, key=f"{key}/zero")
     if name == "skip_connect" and stride > 1:

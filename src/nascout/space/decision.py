@@ -26,4 +26,4 @@ class Choice:
 
     def is_open(self, made: Mapping[str, str | None]) -> bool:
         """Whether the decisions ``made`` so far leave this one to be made."""
-        return all(made[name] in allowed for name, allowed in self.when)
+        return not self.when or all(made[name] in allowed for name, allowed in self.when)

@@ -13,7 +13,7 @@ from nascout.graph.ops import BatchNorm, Conv2d, DepthwiseConv2d, GlobalAvgPool,
 from nascout.space.architecture import Architecture
 from nascout.space.conv_block import conv_bn
 from nascout.space.decision import Choice
-from nascout.space.relaxation import ByDecision
+from nascout.space.relaxation import ByDecision, need_whole
 from nascout.space.space import Space, space
 from nascout.space.superposition import pick
 
@@ -108,9 +108,9 @@ class FBNet(Space):
     def _width(self, wide: int) -> int:
         return max(2, wide * self.channels // STEM // 2 * 2)
 
-    def relaxation(self) -> ByDecision:
+    def relaxation(self, partial: int = 1) -> ByDecision:
         """Every operation in every layer."""
-        return ByDecision(self)
+        return ByDecision(self, need_whole(self, partial))
 
     def parse(self, text: str) -> Architecture:
         """Read the notation that ``format`` writes.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from typing import ClassVar, Final
 
 from nascout.errors import ArchitectureError
@@ -15,7 +16,7 @@ from nascout.space.decision import Choice
 from nascout.space.relaxation import ByDecision
 from nascout.space.skeleton import relu_conv_bn, staged_network
 from nascout.space.space import Space, space
-from nascout.space.superposition import pick
+from nascout.space.superposition import Superposition, join, partly
 
 __all__ = ["NasBench201"]
 
@@ -91,9 +92,13 @@ class NasBench201(Space):
             input_shape=self.input_shape,
         )
 
-    def relaxation(self) -> ByDecision:
-        """Every operation on every edge."""
-        return ByDecision(self)
+    def relaxation(self, partial: int = 1) -> ByDecision:
+        """Every operation on every edge; with partial channels, nodes weigh their edges too."""
+        inputs = tuple(
+            Choice(f"{j}_input", tuple(str(i) for i, target in EDGES if target == j))
+            for j in (1, 2, 3)
+        )
+        return ByDecision(self, partial, inputs if partial > 1 else ())
 
     def picture(self, architecture: Architecture) -> Graph:
         """One cell; edges that carry nothing are left out."""
@@ -165,12 +170,15 @@ def _cell(
     nodes, terms = [x], []
     for (i, j), value in zip(EDGES, architecture.values, strict=True):
         if value is not None and not (skip_none and value == "none"):
-            build = partial(_edge, g, nodes[i], channels)
-            terms.append(pick(g, value, build, key=f"{key}/{i}->{j}"))
+            build = functools.partial(_edge, g)
+            terms.append(partly(g, value, build, nodes[i], channels, 1, key=f"{key}/{i}->{j}"))
         if i == j - 1:  # the last edge into node j
             if not terms:
                 terms.append(g.node(Zero(), x, key=f"{key}/{j}/none"))
-            nodes.append(g.add(*terms, key=f"{key}/{j}/sum"))
+            if isinstance(architecture, Superposition) and architecture.is_partial:
+                nodes.append(join(g, terms, f"{j}_input", key=f"{key}/{j}/mixed"))
+            else:
+                nodes.append(g.add(*terms, key=f"{key}/{j}/sum"))
             terms = []
     return nodes[-1]
 

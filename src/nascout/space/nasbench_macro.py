@@ -14,7 +14,7 @@ from nascout.space.architecture import Architecture
 from nascout.space.conv_block import conv_bn
 from nascout.space.decision import Choice
 from nascout.space.inverted_residual import inverted_residual
-from nascout.space.relaxation import ByDecision
+from nascout.space.relaxation import ByDecision, need_whole
 from nascout.space.space import Space, space
 from nascout.space.superposition import pick
 
@@ -74,9 +74,9 @@ class NasBenchMacro(Space):
         head = (*conv_bn(40 * self.channels), GlobalAvgPool(), Linear(self.classes))
         return g.graph(g.chain(head, x, key="head"))
 
-    def relaxation(self) -> ByDecision:
+    def relaxation(self, partial: int = 1) -> ByDecision:
         """Every operation in every layer."""
-        return ByDecision(self)
+        return ByDecision(self, need_whole(self, partial))
 
     def parse(self, text: str) -> Architecture:
         """Read the benchmark's notation.

@@ -70,8 +70,11 @@ class Space(ABC):
         """The shape of each output, without those that a space adds for training only."""
         return ((self.classes,),)
 
-    def relaxation(self) -> Relaxation:
+    def relaxation(self, partial: int = 1) -> Relaxation:
         """The space with several operations at once in a place, for weight sharing by gates.
+
+        Args:
+            partial: one in how many channels goes through the operations, where that is possible.
 
         Raises:
             ConfigError: a space that does not say how.
@@ -165,11 +168,14 @@ class Space(ABC):
         """Close the decisions that are not open, and fill the open ones that ``wanted`` lacks."""
         made: dict[str, str | None] = {}
         for choice in self.decisions:
-            value = wanted.get(choice.name) if choice.is_open(made) else None
-            if value is None and choice.is_open(made):
-                value = rng.choice(choice.options) if rng else choice.options[0]
+            value = None
+            if not choice.when or choice.is_open(made):
+                value = wanted.get(choice.name)
+                if value is None:
+                    value = rng.choice(choice.options) if rng else choice.options[0]
             made[choice.name] = value
-        return Architecture(self, tuple(made.values()))
+        self.check(made)
+        return Architecture.known(self, tuple(made.values()))
 
     def encode(self, architecture: Architecture) -> list[int]:
         """One-hot over all options of all decisions; a decision not open is all zeros."""
@@ -233,6 +239,7 @@ SPACES: Registry[type[Space]] = Registry(
         "nascout.space.enas_rnn",
         "nascout.space.fbnet",
         "nascout.space.freeform",
+        "nascout.space.growing",
         "nascout.space.mnasnet",
         "nascout.space.nasbench101",
         "nascout.space.nasbench201",

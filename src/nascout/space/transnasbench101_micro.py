@@ -12,7 +12,7 @@ from nascout.graph.cuts import Blank, Shift
 from nascout.graph.ops import BatchNorm, Conv2d, Identity, ReLU, Zero
 from nascout.space.architecture import Architecture
 from nascout.space.decision import Choice
-from nascout.space.relaxation import ByDecision
+from nascout.space.relaxation import ByDecision, need_whole
 from nascout.space.skeleton import relu_conv_bn
 from nascout.space.space import Space, space
 from nascout.space.superposition import pick
@@ -80,9 +80,9 @@ class TransNasBench101Micro(Space):
             input_shape=self.input_shape,
         )
 
-    def relaxation(self) -> ByDecision:
+    def relaxation(self, partial: int = 1) -> ByDecision:
         """Every operation on every edge."""
-        return ByDecision(self)
+        return ByDecision(self, need_whole(self, partial))
 
     def picture(self, architecture: Architecture) -> Graph:
         """One cell that keeps its shape; edges that carry nothing are left out."""

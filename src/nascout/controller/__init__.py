@@ -1,0 +1,1 @@
+"""Learned controllers: a recurrent network that decides, one decision after another."""
