@@ -13,8 +13,11 @@ test accuracies.
 
 RAW is appended to; the same command goes on where it stopped.
 
-    OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 python benchmarks/controllers.py \
-        --table nasbench201.parquet --raw raw.jsonl --runs 20
+    export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
+    python benchmarks/controllers.py --table nasbench201.parquet --raw raw.jsonl \
+        --by cifar10-valid cifar100 --runs 20
+    python benchmarks/controllers.py --table nasbench201.parquet --raw raw.jsonl \
+        --by params zen naswot_v1 --runs 10
     python benchmarks/controllers.py --raw raw.jsonl --report benchmarks/results/controllers.csv
 """
 

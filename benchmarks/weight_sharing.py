@@ -2,11 +2,12 @@
 
 The relaxed network is small (one cell per stage), the images are the digits or the first ones of an
 .npz file. What is found is looked up: its accuracy after 200 epochs of the benchmark's own
-training. Beside the methods stand one random cell and the best of as many random cells by the
-default score as take about as long (``scout`` stands for ``independence``, its first part).
+training. Beside the methods stand one random cell and the best of 100 random cells by the default
+score.
 
     OMP_WAIT_POLICY=passive python benchmarks/weight_sharing.py nasbench201.parquet \
-        --data digits --channels 8 --epochs 30 --seeds 3 --csv benchmarks/results/weight_sharing.csv
+        --data digits --channels 8 --epochs 15 --alpha-lr 0.02 --seeds 3 \
+        --csv benchmarks/results/weight_sharing.csv
 
 Rows are appended as they come; the same command goes on where it stopped. CURVES, if given, gets
 the probabilities of every epoch.

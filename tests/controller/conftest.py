@@ -8,7 +8,7 @@ from nascout.space import Choice, Space
 class Branching(Space):
     """Decisions of several sizes; a set of skips, another decision and a chain of conditions.
 
-    24 architectures. Not registered.
+    5 + 16 + 8 architectures. Not registered.
     """
 
     name = "branching"

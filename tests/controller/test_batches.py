@@ -197,6 +197,12 @@ def test_another_process_goes_on_alike_from_half_way(strategy):
         assert answer == history[length].proposal
 
 
+def test_a_batch_of_one():
+    """The first reward is its own baseline; then every child is an update."""
+    state, history = fold(NasRl(budget=8, children=1))
+    assert len(history) == 8 and state.updates >= 8
+
+
 def test_a_trial_that_is_missing_is_asked_for_again():
     strategy = NasRl(budget=20, children=4)
     _, history = fold(strategy)

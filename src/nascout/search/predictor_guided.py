@@ -16,7 +16,7 @@ from nascout.space import Architecture, Space
 __all__ = ["PredictorGuided"]
 
 # Candidates that the predictor compares for one choice, where it needs no scores of them.
-CANDIDATES = 100
+CANDIDATES = 20
 
 
 @strategy("predictor_guided", paper="arXiv:1910.11858")
@@ -35,8 +35,8 @@ class PredictorGuided(Sequential):
     screen`` are trained.
 
     Deviations from BANANAS: kernel ridge regressions on the ranks of the accuracies in place of
-    deep perceptrons; decisions in place of paths; 100 candidates of which half are uniform, where
-    it mutates only; nothing is evaluated twice.
+    deep perceptrons; decisions in place of paths; 20 new candidates for each choice, of which half
+    are uniform, where it has 100 mutants for a batch of ten; nothing is evaluated twice.
 
     Args:
         budget, objectives, epochs, retrain, final_epochs: see :class:`Sequential`. Without
