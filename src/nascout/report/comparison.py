@@ -106,8 +106,9 @@ def _painter(bands: Mapping[str, Band]) -> Any:
             axes.fill_between(one.cost, one.low, one.high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xscale("log")
         # The first samples are far below everything else; what matters is at the end.
-        ends = [one.low[len(one.low) // 2 :] for one in bands.values()]
-        low, high = np.nanmin(ends), np.nanmax([np.nanmax(one.high) for one in bands.values()])
+        ends = np.concatenate([one.low[len(one.low) // 2 :] for one in bands.values()])
+        tops = np.concatenate([one.high for one in bands.values()])
+        low, high = np.nanmin(ends), np.nanmax(tops)
         margin = 0.05 * (high - low) or 1
         axes.set_ylim(low - margin, high + margin)
 
