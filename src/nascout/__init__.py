@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nascout.api.benchmark import benchmark, benchmarks
+    from nascout.api.compare import compare
     from nascout.api.correlate import correlate
+    from nascout.api.grow import grow
+    from nascout.api.grown import GrownRun
     from nascout.api.known import architecture, architectures
     from nascout.api.names import scores, space, spaces, strategies
     from nascout.api.rank import rank
@@ -37,6 +40,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Architecture",
+    "GrownRun",
     "NascoutError",
     "Run",
     "architecture",
@@ -44,10 +48,12 @@ __all__ = [
     "benchmark",
     "benchmarks",
     "build",
+    "compare",
     "correlate",
     "cost",
     "export",
     "fit_surrogate",
+    "grow",
     "rank",
     "read_surrogate",
     "score",
@@ -61,6 +67,7 @@ __all__ = [
 
 _HOMES = {
     "Architecture": "nascout.space:Architecture",
+    "GrownRun": "nascout.api.grown:GrownRun",
     "NascoutError": "nascout.errors:NascoutError",
     "Run": "nascout.api.run:Run",
     "architecture": "nascout.api.known:architecture",
@@ -68,10 +75,12 @@ _HOMES = {
     "benchmark": "nascout.api.benchmark:benchmark",
     "benchmarks": "nascout.api.benchmark:benchmarks",
     "build": "nascout.network.module:build",
+    "compare": "nascout.api.compare:compare",
     "correlate": "nascout.api.correlate:correlate",
     "cost": "nascout.network.cost:network_cost",
     "export": "nascout.network.export:export",
     "fit_surrogate": "nascout.api.surrogates:fit_surrogate",
+    "grow": "nascout.api.grow:grow",
     "rank": "nascout.api.rank:rank",
     "read_surrogate": "nascout.api.surrogates:read_surrogate",
     "score": "nascout.score.evaluate:evaluate",

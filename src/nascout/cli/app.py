@@ -8,7 +8,20 @@ import sys
 import typer
 
 import nascout
-from nascout.cli import benchmark, correlate, doctor, export, lists, report, score, search
+from nascout.cli import (
+    benchmark,
+    compare,
+    correlate,
+    doctor,
+    export,
+    grow,
+    lists,
+    measure,
+    pick,
+    report,
+    score,
+    search,
+)
 from nascout.cli.console import error_line
 from nascout.errors import NascoutError
 
@@ -22,7 +35,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (search, score, correlate, benchmark, export, report, lists, doctor):
+COMMANDS = (
+    *(search, grow, pick, score, correlate, compare, measure, benchmark, export, report),
+    *(lists, doctor),
+)
+for module in COMMANDS:
     module.register(app)
 
 
