@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -89,7 +90,7 @@ def main() -> None:
                     "seed": seed,
                     "seconds": round(time.process_time() - start, 1),
                     **_looked_up(table, found),
-                    **watched,
+                    "train_loss": watched,
                     "architecture": str(found),
                 }
                 frame = pd.DataFrame([row])
@@ -102,15 +103,15 @@ def main() -> None:
 
 def _run(
     label: str, space: Space, split: Split, seed: int, options: argparse.Namespace
-) -> tuple[Architecture, dict[str, float]]:
+) -> tuple[Architecture, float]:
     rng = random.Random(f"{label}/{seed}")
     if label == "one random cell":
-        return space.sample(rng), {}
+        return space.sample(rng), math.nan
     if label == "best of scored":
         cells = [space.sample(rng) for _ in range(SCORED)]
         scores = nascout.score(cells, split.train.x[:64].float(), "independence")
         ok = [(s.value, i) for i, s in enumerate(scores) if s.outcome.value == "ok"]
-        return cells[max(ok)[1]], {}
+        return cells[max(ok)[1]], math.nan
     name, knobs = CONTENDERS[label]
     gated = {"alpha_lr": options.alpha_lr} if options.alpha_lr else {}
     own = {k: v for k, v in gated.items() if k in METHODS[name].__dataclass_fields__}
@@ -124,7 +125,7 @@ def _run(
                 content = {"contender": label, "seed": seed, "epoch": epoch.epoch}
                 content |= {"weights": epoch.weights, "numbers": epoch.numbers}
                 file.write(json.dumps(content) + "\n")
-    return shared.architectures[0][0], {"train_loss": shared.curve[-1].train_loss}
+    return shared.architectures[0][0], shared.curve[-1].train_loss
 
 
 def _looked_up(table: Benchmark, found: Architecture) -> dict[str, float]:
