@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ from nascout.atomic import write_text
 from nascout.comparison.bands import Band, band
 from nascout.comparison.one_run import ORACLE, PARAMS, RANDOM
 from nascout.comparison.summary import OPTIMUM, TEST, VAL
-from nascout.printable import printable
 from nascout.report.numbers import duration
+from nascout.report.page import render
 from nascout.report.plots import BLUE, draw_svg
 
 if TYPE_CHECKING:
@@ -186,23 +185,9 @@ def write_comparison(
         StoreFull: no space left.
         OSError: the folder cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def inert(value: Any) -> str:
-        return value if isinstance(value, Markup) else printable(str(value))
-
-    environment = Environment(
-        autoescape=True,
-        finalize=inert,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["svg"] = Markup
-    template = files("nascout.report").joinpath("comparison.html").read_text(encoding="utf-8")
     table = headline(summary, unit)
-    text = environment.from_string(template).render(
+    text = render(
+        "comparison.html",
         title=f"Search strategies on {about['benchmark']}",
         columns=list(table.columns),
         rows=table.to_dict("records"),

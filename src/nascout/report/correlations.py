@@ -6,15 +6,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nascout.atomic import write_text
-from nascout.printable import printable
 from nascout.report.density import density
 from nascout.report.numbers import duration
+from nascout.report.page import render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,23 +113,9 @@ def write_correlations(
         StoreFull: no space left.
         OSError: the folder cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def inert(value: Any) -> str:
-        return value if isinstance(value, Markup) else printable(str(value))
-
-    environment = Environment(
-        autoescape=True,
-        finalize=inert,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["svg"] = Markup
-    template = files("nascout.report").joinpath("correlations.html").read_text(encoding="utf-8")
     table = headline(frame)
-    text = environment.from_string(template).render(
+    text = render(
+        "correlations.html",
         title=f"Scores against {summary['accuracy']}",
         columns=list(table.columns),
         rows=table.to_dict("records"),

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nascout.atomic import write_text
 from nascout.errors import NascoutError
 from nascout.gallery.family import Family, described
-from nascout.printable import printable
 from nascout.records import Outcome
 from nascout.report.family_tree import draw_family
 from nascout.report.numbers import duration, show
+from nascout.report.page import render
 from nascout.report.plots import BLUE, draw_svg
 from nascout.report.sections import Figure
 from nascout.run.growth.records import COSTS, METRICS
@@ -53,23 +52,8 @@ def write_family(
         StoreFull: no space left.
         OSError: the folder cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def inert(value: Any) -> str:
-        return value if isinstance(value, Markup) else printable(str(value))
-
-    environment = Environment(
-        autoescape=True,
-        finalize=inert,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(svg=Markup)
-    template = files("nascout.report").joinpath("family.html").read_text(encoding="utf-8")
-    text = environment.from_string(template).render(
+    text = render(
+        "family.html",
         title=title,
         best=_best(family),
         summary=summary,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from nascout.atomic import write_text
 from nascout.errors import NascoutError
 from nascout.gallery import Gallery
-from nascout.printable import printable
 from nascout.report import sections
 from nascout.report.numbers import duration, label, show
+from nascout.report.page import render
 from nascout.report.sharing import sharing_figures
 from nascout.search.history import Trial
 
@@ -47,26 +46,11 @@ def write_report(
         StoreFull: no space left.
         OSError: the folder cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def inert(value: Any) -> str:
-        return value if isinstance(value, Markup) else printable(str(value))
-
-    environment = Environment(
-        autoescape=True,
-        finalize=inert,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(label=label, svg=Markup)
-    template = files("nascout.report").joinpath("template.html").read_text(encoding="utf-8")
     columns, finalists = sections.finalists(gallery)
     outcomes, counts = sections.counts(trials)
     failures, more_failures = sections.failures(trials)
-    text = environment.from_string(template).render(
+    text = render(
+        "template.html",
         title=title,
         headline=_headline(gallery),
         summary=summary,
