@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batches", "Controller"]
 
-# Steps of the random walk from a known child to something new; batches drawn until one is full,
-# where a space refuses some.
-STEPS, DRAWS = 100, 10
+# Batches drawn until one is full, where a space refuses some.
+DRAWS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +142,8 @@ class Batches(Chooser):
         for child in self.children:
             if child not in self.pool.seen:
                 return child
-        return self._beside(rng) or self.pool.fresh(rng)
+        beside = self.pool.beside(rng.choice(self.children), rng) if self.children else None
+        return beside or self.pool.fresh(rng)
 
     def rewards(self, children: Sequence[Architecture]) -> np.ndarray:
         """Of children that have a fitness."""
@@ -201,16 +201,3 @@ class Batches(Chooser):
             if len(children) >= wanted:
                 break
         return children[:wanted]
-
-    def _beside(self, rng: random.Random) -> Architecture | None:
-        """The first new one on a random walk from a child."""
-        if self.children:
-            child = rng.choice(self.children)
-            for _ in range(STEPS):
-                try:
-                    child = self.space.mutate(child, rng)
-                except ArchitectureError:  # nothing to mutate
-                    return None
-                if child not in self.pool.seen:
-                    return child
-        return None

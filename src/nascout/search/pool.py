@@ -6,12 +6,16 @@ import math
 import random
 from collections.abc import Mapping
 
+from nascout.errors import ArchitectureError
 from nascout.records import Outcome
 from nascout.search.history import Stop, Trial
 from nascout.search.strategy import REJECTIONS, unseen
 from nascout.space import Architecture, Space
 
 __all__ = ["Pool", "winners"]
+
+# Mutations one after another in search of something new.
+STEPS = 100
 
 
 class Pool:
@@ -46,6 +50,17 @@ class Pool:
     def fresh(self, rng: random.Random) -> Architecture | None:
         """A uniform sample that was not proposed yet; ``None`` if there seems to be none."""
         return unseen(self.space, self.seen, rng)
+
+    def beside(self, known: Architecture, rng: random.Random) -> Architecture | None:
+        """The first new one on a random walk from ``known``; ``None`` if there seems to be none."""
+        for _ in range(STEPS):
+            try:
+                known = self.space.mutate(known, rng)
+            except ArchitectureError:  # nothing to mutate
+                return None
+            if known not in self.seen:
+                return known
+        return None
 
     def stop(self) -> Stop:
         """Why there is nothing more to propose."""

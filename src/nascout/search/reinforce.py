@@ -18,9 +18,8 @@ __all__ = ["Reinforce"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# Draws of the policy that are known or no architectures, until one of them is mutated instead, and
-# mutations of it one after another, until a uniform sample takes their place.
-DRAWS, STEPS = 20, 100
+# Draws of the policy that are known or no architectures, until one of them is mutated instead.
+DRAWS = 20
 
 
 @strategy("reinforce", paper="arXiv:2001.00326")
@@ -104,16 +103,8 @@ class _Policy(Chooser):
             if drawn is not None and drawn not in self.pool.seen:
                 return drawn
             known = drawn or known
-        return self._beside(known, rng) or self.pool.fresh(rng)
-
-    def _beside(self, known: Architecture | None, rng: random.Random) -> Architecture | None:
-        """The first new one on a random walk from ``known``."""
-        if known is not None:
-            for _ in range(STEPS):
-                known = self.space.mutate(known, rng)
-                if known not in self.pool.seen:
-                    return known
-        return None
+        beside = self.pool.beside(known, rng) if known is not None else None
+        return beside or self.pool.fresh(rng)
 
     def _draw(self, chances: list[list[float]], rng: random.Random) -> tuple[str | None, ...]:
         """One option per open decision; ``chances`` are cumulative."""
