@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from nascout.errors import UnsupportedNetwork
 from nascout.graph import Graph
-from nascout.graph.ops import BatchNorm
+from nascout.graph.ops import BatchNorm, ReLU
 from nascout.network.population import Population
 from nascout.score.card import score
 from nascout.score.example_inputs import made_inputs
@@ -63,7 +63,8 @@ def synflows(
         pair[0] = unit  # a sample of ones, and no flow into it
     population = Population(seed, device, dtype, wrap=with_flow(unit))
     with torch.no_grad():
-        for _, merged in chunks(population, graphs, batch, memory, without=(BatchNorm,)):
+        # All is positive, so ReLUs pass their input on, too.
+        for _, merged in chunks(population, graphs, batch, memory, without=(BatchNorm, ReLU)):
             for output, *_ in population(merged, batch):
                 value, flow = (output.double().flatten(1).sum(1) / unit).tolist()
                 inside = dtype is torch.float64 or RANGE[0] < value < RANGE[1]
