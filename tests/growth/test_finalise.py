@@ -28,11 +28,13 @@ from nascout.growth import (
     trace,
 )
 from nascout.growth.addition import branches
+from nascout.growth.method import Method
 from nascout.growth.places import node_at
 from nascout.growth.stop import stop_forward
 from nascout.network.cost import network_cost
 
 NAMES = ("cnn", "mlp", "transformer", "nasbench201", "darts")
+DRAWN = Method("drawn", "a test: weights that differ, and no penalty", spread=0.5, l1=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,64 @@ def test_from_candidates_to_a_child(models, parents, name):
     assert branch.gate.item() != 0
     assert all(p.grad is None or p.grad.isfinite().all() for p in child.parameters())
     assert any(p.grad.any() for p in branch.ops.parameters()) or not list(branch.ops.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_child_goes_on_in_the_direction_of_its_candidates(models, parents, name):
+    """Before it is normalised, a branch adds the sum of ω · op(x) over what is kept, over |ω|."""
+    parent, rng = parents[name], random.Random(1)
+    some = rng.sample(places(parent), 2)
+    net = attach(parent, [thinned((Spot(p.name, p.inputs),), 2, rng) for p in some], method=DRAWN)
+    additions = select(net, DRAWN)
+    for addition, branch in zip(additions, branches(finalise(net, additions)), strict=True):
+        (candidates,) = [
+            module
+            for key, module in net.named_children()
+            if key.startswith("candidates") and module.place == addition.place
+        ]
+        omega = net.get_parameter(f"omega{[p.name for p in some].index(addition.place)}")
+        kept = [candidates.labels.index(label) for label in addition.kept]
+        shape = (3, *node_at(parent, addition.place).meta["shape"])
+        values = [torch.randn(shape) for _ in kept]
+        wanted = sum(omega[i] * value for i, value in zip(kept, values, strict=True))
+        project = branch.project[0] if len(shape) == 4 else branch.project
+        found = project(torch.cat(values, dim=1 if len(shape) == 4 else -1))
+        assert torch.allclose(found, wanted / omega[kept].norm(), atol=1e-5)
+
+
+def test_the_gate_s_first_gradient_is_that_of_the_candidates(models, parents):
+    """d loss / d gate = Σ ω · (d loss / d ω) / |ω| where nothing normalises the sum."""
+    parent, x = parents["mlp"], models.batch("mlp", 6)
+    place = places(parent)[-2]
+    net = attach(parent, [(Spot(place.name, place.inputs[-2:]),)], method=DRAWN).eval()
+    additions = select(net, DRAWN)
+    child = finalise(net, additions).eval()
+    for model in (net, child):
+        model(x).square().mean().backward()
+    omega, gradient = net.omega0.detach(), net.omega0.grad
+    kept = [net.candidates0.labels.index(label) for label in additions[0].kept]
+    wanted = (omega[kept] * gradient[kept]).sum() / omega[kept].norm()
+    assert wanted != 0
+    assert torch.allclose(branches(child)[0].gate.grad, wanted, atol=1e-7)
+
+
+def test_an_operation_that_was_no_candidate_gets_a_new_projection(models, parents):
+    parent = parents["cnn"]
+    net = attach(parent, [(Spot("layer1.0.add", ("stem.2",)),)])
+    foreign = Addition("layer1.0.add", (("stem.2", "sep3"), ("stem.0", "sep3")))
+    (branch,) = branches(finalise(net, [foreign], seed=3))
+    (new,) = branches(add(parent, [foreign], seed=3))
+    assert torch.equal(branch.project[0].weight, new.project[0].weight)
+
+
+def test_weights_of_zero_give_no_direction(models, parents):
+    parent = parents["cnn"]
+    net = attach(parent, [(Spot("layer1.0.add", ("stem.2",)),)])
+    with torch.no_grad():
+        net.omega0.zero_()
+    addition = Addition("layer1.0.add", (("stem.2", "sep3"),))
+    (branch,) = branches(finalise(net, [addition]))
+    assert branch.project[0].weight.isfinite().all() and branch.project[0].weight.any()
 
 
 def test_a_name_means_the_newest_tensor_in_any_order(models, parents):

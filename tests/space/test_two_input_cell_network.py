@@ -1,6 +1,7 @@
 """Networks of two-input cells against a reckoning of the released codes' layers."""
 
 import random
+import re
 
 import pytest
 import torch
@@ -209,3 +210,32 @@ def test_a_picture_shows_both_cells():
     assert [graph.nodes[i].key for i in graph.inputs] == ["h[k-2]", "h[k-1]"]
     assert [graph.shapes[i] for i in graph.outputs] == [(16, 32, 32), (16, 16, 16)]
     assert draw(graph).count(">dil_conv_3x3<") == 1
+
+
+@pytest.mark.parametrize("name", SPACE)
+def test_where_weights_are_shared_a_state_has_one_place_in_every_architecture(name):
+    space = SPACES[name](channels=4, cells=3, input_shape=(3, 16, 16))
+    read = set()
+    for seed in range(8):
+        arch = space.sample(random.Random(seed))
+        plain, shared = arch.graph(), space.shared_graph(arch)
+        cells = {n.key: n.inputs for n in shared if re.fullmatch(r"cell\d/concat", n.key)}
+        assert len(cells) == min(space.layers, 10)
+        for cell, nodes in cells.items():
+            made = [re.match(r"cell\d/(\d)[/-]", shared.nodes[i].key) for i in nodes]
+            for place, state in enumerate(made, space.first_concatenated):
+                assert int(state[1]) == place if state else place < 2
+            kept = {shared.nodes[i].key for i in nodes if shared.nodes[i].op.label != "zero"}
+            for node in plain:
+                if node.key == cell:
+                    assert {plain.nodes[i].key for i in node.inputs} == kept
+        read.add(
+            tuple(
+                sorted(
+                    (node.key, call.inputs)
+                    for node, call in zip(shared, shared.calls, strict=True)
+                    if node.op.label == "conv2d" and "->" not in node.key
+                )
+            )
+        )
+    assert len(read) == 1 or name == "nasnet"  # whose blocks may be twice as wide

@@ -18,7 +18,7 @@ from nascout.api.search import checked_device, locked
 from nascout.api.targets import load_target
 from nascout.data import Data, Split, as_data
 from nascout.errors import AllFailed, ConfigError, Infeasible, Interrupted
-from nascout.gallery.family import described
+from nascout.gallery.family import Family, described
 from nascout.growth import cell_groups
 from nascout.hardware.threads import suitable_threads
 from nascout.network import build
@@ -65,6 +65,7 @@ def grow(
     device: str = "auto",
     image_size: int | None = None,
     flip: bool | None = None,
+    store: str | None = None,
     progress: bool | Watcher = True,
 ) -> GrownRun:
     """Grow a model that you have into a gallery of larger ones; run again to resume.
@@ -98,6 +99,8 @@ def grow(
             depends on who is done first, and latencies are measured beside other work.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA if there is one.
         image_size, flip: see :func:`nascout.data.load`.
+        store: an SQLAlchemy URL to keep models and steps in, instead of SQLite in ``out``; the
+            run has the name of the folder there. Weights stay in ``out``.
         progress: show a line per model, or a :class:`~nascout.run.watcher.Watcher` to be told.
 
     Raises:
@@ -146,7 +149,7 @@ def grow(
     watcher = progress if isinstance(progress, Watcher) else Console() if progress else Watcher()
     with suitable_threads(loaded.input_shape):
         workshop = _checked(workshop, cells, isinstance(subject.model, Architecture))
-        return _grown(workshop, subject, loaded, workers, watcher)
+        return _grown(workshop, subject, loaded, workers, watcher, store)
 
 
 def _listed(given: Sequence[str]) -> tuple[str, ...]:
@@ -174,22 +177,27 @@ def _checked(workshop: Workshop, cells: bool | str | None, is_ours: bool) -> Wor
 
 
 def _grown(
-    workshop: Workshop, subject: _Subject, data: Data, workers: int, watcher: Watcher
+    workshop: Workshop,
+    subject: _Subject,
+    data: Data,
+    workers: int,
+    watcher: Watcher,
+    url: str | None,
 ) -> GrownRun:
     folder = workshop.folder
     with locked(folder), watcher, graceful() as stopper:
-        store = GrowthStore(folder)
+        store = GrowthStore(folder, url=url)
         try:
             _resume_or_start(store, _identity(workshop, subject, data))
             reason = _run(workshop, store, workers, watcher, stopper)
-            _test_showpieces(workshop, store, folder)
+            _test_showpieces(workshop, store, GrownRun(folder, store=url).gallery())
             problem = _problem(reason, store)
         except (Interrupted, AllFailed, Infeasible):
-            GrownRun(folder).report()
+            GrownRun(folder, store=url).report()
             raise
         finally:
             store.close()
-        run = GrownRun(folder, model=subject.model)
+        run = GrownRun(folder, model=subject.model, store=url)
         watcher.note(f"report: {run.report()}")
         if problem:
             watcher.note(problem)
@@ -264,9 +272,9 @@ def _line(model: Model, objective: str) -> str:
     return ", ".join([*words, *filter(None, [described(model.added)])])
 
 
-def _test_showpieces(workshop: Workshop, store: GrowthStore, folder: Path) -> None:
+def _test_showpieces(workshop: Workshop, store: GrowthStore, family: Family) -> None:
     """Measure on the test part, once, the models that a user may pick."""
-    for member in GrownRun(folder).gallery().showpieces():
+    for member in family.showpieces():
         model = member.model
         if "test_accuracy" not in model.values:
             accuracy = workshop.test(model.number, model.sha256)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nascout.network.export import Exported
 
-__all__ = ["REPORT", "TABLE", "GrownRun"]
+__all__ = ["REPORT", "TABLE", "GrownRun", "is_grown"]
 
 REPORT = "report.html"
 TABLE = "gallery.csv"
@@ -33,6 +33,7 @@ class GrownRun:
         folder: what ``out`` was.
         model: what was grown, as it was given to ``grow``. Only needed to build networks, and
             only where the run cannot know it: it was a module, or its file has moved.
+        store: the database's URL, if the run was stored elsewhere than in the folder.
 
     Raises:
         ConfigError: the folder holds no such run.
@@ -44,12 +45,17 @@ class GrownRun:
         nascout.errors.ConfigError: no growing run in no-such-folder. Give the out of a grow.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, model: Any = None) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], *, model: Any = None, store: str | None = None
+    ) -> None:
         self.folder = Path(folder)
-        if not (self.folder / FILE).exists():
+        if store is None and not (self.folder / FILE).exists():
             raise ConfigError(f"no growing run in {self.folder}", "Give the out of a grow.")
-        self._model = model
-        opened = GrowthStore(self.folder, write=False)
+        self._model, self._url = model, store
+        self._read()
+
+    def _read(self) -> None:
+        opened = GrowthStore(self.folder, write=False, url=self._url)
         try:
             config = opened.config()
             if config is None:
@@ -58,6 +64,7 @@ class GrownRun:
             self._records = tuple(opened.models()), tuple(opened.jobs())
         finally:
             opened.close()
+        self.__dict__.pop("_family", None)
 
     @cached_property
     def _family(self) -> Family:
@@ -83,11 +90,47 @@ class GrownRun:
     def pick(self, *constraints: str | Constraint) -> Member:
         """The most accurate model under ``constraints``; ``.build()`` is its network.
 
+        Under one bound it was measured on the test images when the run ended; under several it
+        may not have been, and has no ``test_accuracy`` then: see :meth:`tested`.
+
         Raises:
             Infeasible: none keeps them; says how close the nearest comes.
             AllFailed: nothing was trained.
         """
         return self._family.pick(*constraints)
+
+    def tested(
+        self,
+        member: Member,
+        data: Any,
+        *,
+        image_size: int | None = None,
+        flip: bool | None = None,
+        device: str = "auto",
+    ) -> Member:
+        """``member`` with its accuracy on the test images; measured and stored if it has none yet.
+
+        Choose first, then ask: a test accuracy that something was chosen by is worth nothing.
+
+        Args:
+            member: of this run.
+            data, image_size, flip: what the run was grown on, as it was given to ``grow``.
+            device: where to measure.
+
+        Raises:
+            DataError: other data, or data without a test part.
+            StoreBusy: another process is working on the run.
+        """
+        if "test_accuracy" in member.model.values:
+            return member
+        from nascout.api.picked import measure_test
+
+        options = {"image_size": image_size, "flip": flip}
+        measure_test(
+            self.folder, self.config, member, data, options, device=device, store=self._url
+        )
+        self._read()
+        return self._family[member.model.number]
 
     def genealogy(self, number: int) -> tuple[Member, ...]:
         """From the first model to that one, each grown from the one before it."""
@@ -172,6 +215,11 @@ class GrownRun:
 
     def __repr__(self) -> str:
         return f"GrownRun({str(self.folder)!r}, {len(self._family)} models)"
+
+
+def is_grown(folder: Path, store: str | None = None) -> bool:
+    """Whether a growing run is in ``folder``, or its weights, where the store is elsewhere."""
+    return (folder / FILE).exists() or (store is not None and (folder / "models").is_dir())
 
 
 def _make(config: dict[str, Any], given: Any) -> nn.Module:

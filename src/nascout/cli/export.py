@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nascout.cli.console import say
+from nascout.cli.opened import open_run
 
 __all__ = ["register"]
 
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a search or a growing run.")],
     out: Annotated[Path, typer.Option(help="Where to write.")] = Path("exported"),
     constraint: Annotated[
         list[str] | None,
@@ -29,15 +30,21 @@ def export(
     ] = None,
 ) -> None:
     """Export the best network of a run: stand-alone source, .pt2 and ONNX, each checked."""
-    from nascout.api.run import Run
+    from nascout.api.grown import GrownRun
     from nascout.network.export import export as write
 
-    gallery = Run(run).gallery()
-    best = (gallery.select(*constraint) if constraint else gallery).best
-    facts = {"architecture": str(best.architecture), "values": dict(best.values)}
+    opened = open_run(run)
     wanted = tuple(formats) if formats else None
-    written = write(best.build(), out, formats=wanted, metadata=facts)
-    say(f"{best.architecture}")
+    if isinstance(opened, GrownRun):
+        chosen = opened.pick(*(constraint or ()))
+        say(f"model {chosen.model.number} of {run}")
+        written = opened.export(chosen, out, formats=wanted)
+    else:
+        gallery = opened.gallery()
+        best = (gallery.select(*constraint) if constraint else gallery).best
+        facts = {"architecture": str(best.architecture), "values": dict(best.values)}
+        say(f"{best.architecture}")
+        written = write(best.build(), out, formats=wanted, metadata=facts)
     for name, path in written.files.items():
         say(f"{name:<12} {path}")
     for name, difference in written.max_difference.items():

@@ -76,6 +76,9 @@ def grow(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     image_size: Annotated[int | None, typer.Option(help="Resize images to this side.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Database URL, instead of SQLite in --out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the front as JSON.")] = False,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
 ) -> None:
@@ -110,6 +113,7 @@ def grow(
         workers=workers,
         device=device,
         image_size=image_size,
+        store=store,
         progress=not quiet,
     )
     print_json(_result(run)) if as_json else _show(run)

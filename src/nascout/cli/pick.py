@@ -32,26 +32,40 @@ def pick(
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="pt2, onnx. Repeatable.")
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="The run's data, to measure a pick on its test images for once."),
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="As given to grow.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Database URL, if the run is not in its folder.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Pick the most accurate model of a growing run under constraints, and export it.
 
     Nothing is searched or trained. Writes weights, recipe and the exported files, each read back
-    and compared.
+    and compared. A pick under several bounds may be a model that its run did not measure on the
+    test images; --data does so now, and keeps it.
     """
     from nascout.api.grown import GrownRun
 
-    opened = GrownRun(run, model=model)
+    opened = GrownRun(run, model=model, store=store)
     chosen = opened.pick(*(constraint or ()))
+    if data is not None:
+        chosen = opened.tested(chosen, data, image_size=image_size)
     number = chosen.model.number
     folder = out or run / "picked" / str(number)
     written = opened.export(chosen, folder, formats=tuple(formats) if formats else None)
     if as_json:
-        print_json({"model": number, "folder": str(folder), **chosen.model.values})
+        values = {"test_accuracy": None, **chosen.model.values}
+        print_json({"model": number, "folder": str(folder), **values})
         return
     line = [one.model.number for one in opened.genealogy(number)]
     frame = opened.frame()
     show_family(frame[frame["model"].isin(line)], f"Model {number} and what it grew from")
+    if "test_accuracy" not in chosen.model.values:
+        say(f"#{number} was not measured on the test images; --data DATA does so, once")
     say(f"written  {folder}")
     for name, difference in written.max_difference.items():
         say(f"         {name}: reloaded, largest difference to the network {difference:.0e}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nascout.growth.addition import Addition, add
 from nascout.growth.candidates import Candidates, attach, detach
 from nascout.growth.finalise import finalise
+from nascout.growth.grow_cell import grow_cell, trace_cell, with_cell
 from nascout.growth.grow_once import Growth, grow_once
 from nascout.growth.method import METHODS, Method
 from nascout.growth.operations import DEFAULTS, OPERATIONS, Operation
@@ -31,6 +32,7 @@ __all__ = [
     "detach",
     "finalise",
     "groups",
+    "grow_cell",
     "grow_once",
     "grown_from",
     "load_grown",
@@ -43,4 +45,6 @@ __all__ = [
     "stop_gradient",
     "thinned",
     "trace",
+    "trace_cell",
+    "with_cell",
 ]

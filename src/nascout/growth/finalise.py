@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import fx
 
-from nascout.growth.addition import Addition, add, branches
+from nascout.growth.addition import Addition, Branch, add, branches
 from nascout.growth.candidates import Candidates, candidate_nodes, detach
+from nascout.growth.select import rated
 
 __all__ = ["finalise"]
 
@@ -18,8 +20,14 @@ def finalise(
     """The child: ``net`` without candidates, with ``additions`` (arXiv:1905.13360, section 3.2).
 
     It computes what its parent computes, inherits all of its weights under their names, and the
-    kept operations go on with the weights that they had as candidates. The projection is new.
-    The stops are gone: all of it trains.
+    kept operations go on with the weights that they had as candidates. The projection starts as
+    Σ ω_i · op_i(x) / |ω|, over what is kept: the direction that the candidates learned. The
+    stops are gone: all of it trains.
+
+    Deviation: in the paper the projection is new, so that what the gate scales at first is a
+    random mixture of what was learned, and the gate opens later (``docs/growth.md`` has the
+    measurements). It is new here, too, where an addition holds an operation that was no
+    candidate.
 
     Args:
         net: with candidates, trained; left as it is.
@@ -46,10 +54,27 @@ def finalise(
         candidates = net.get_submodule(str(node.target))
         assert isinstance(candidates, Candidates)
         for label, op in zip(candidates.labels, candidates.ops, strict=True):
-            learned[candidates.place, label] = op
+            learned[(candidates.place, *label)] = op
+    weights = {
+        (place, read, name): omega
+        for place, found in rated(net).items()
+        for read, name, omega in found
+    }
     made = branches(child)[len(branches(parent)) :]
     for addition, branch in zip(additions, made, strict=True):
-        for label, op in zip(addition.kept, branch.ops, strict=True):
-            if (addition.place, label) in learned:
-                op.load_state_dict(learned[addition.place, label].state_dict())
+        kept = [(addition.place, *label) for label in addition.kept]
+        for key, op in zip(kept, branch.ops, strict=True):
+            if key in learned:
+                op.load_state_dict(learned[key].state_dict())
+        omegas = torch.tensor([weights.get(key, 0.0) for key in kept])
+        if set(kept) <= set(learned) and omegas.any():
+            _aim(branch, omegas / omegas.norm())
     return child
+
+
+@torch.no_grad()
+def _aim(branch: Branch, direction: torch.Tensor) -> None:
+    """Let the projection sum the operations, each weighed by one number."""
+    matrix = next(branch.project.parameters())  # a normalisation may follow it
+    width = len(matrix)
+    matrix.copy_(torch.kron(direction[None], torch.eye(width)).view_as(matrix))

@@ -16,13 +16,14 @@ from nascout.growth.method import METHODS, Method
 from nascout.growth.places import Group
 from nascout.growth.select import By, rated, select
 
-__all__ = ["Growth", "grow_once"]
+__all__ = ["Growth", "grow_once", "grow_part"]
 
+N = TypeVar("N", bound=nn.Module)
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Growth(Generic[R]):
+class Growth(Generic[N, R]):
     """What came of one step.
 
     Attributes:
@@ -33,7 +34,7 @@ class Growth(Generic[R]):
         training: what it returned for the child.
     """
 
-    child: fx.GraphModule
+    child: N
     additions: tuple[Addition, ...]
     ratings: Mapping[str, tuple[tuple[str, str, float], ...]]
     searching: R
@@ -49,7 +50,7 @@ def grow_once(
     method: str | Method = "petridish",
     by: By = "weight",
     seed: int = 0,
-) -> Growth[R]:
+) -> Growth[fx.GraphModule, R]:
     """Train ``parent`` with candidates, keep the best, and train the child.
 
     Args:
@@ -83,15 +84,55 @@ def grow_once(
     >>> len(grown.additions[0].kept), grown.training < grown.searching
     (3, True)
     """
+    return grow_part(
+        parent,
+        parent,
+        groups,
+        train,
+        lambda _, part: part,
+        operations=operations,
+        method=method,
+        by=by,
+        seed=seed,
+    )
+
+
+def grow_part(
+    parent: N,
+    part: fx.GraphModule,
+    groups: Sequence[Group],
+    train: Callable[[nn.Module], R],
+    put: Callable[[N, fx.GraphModule], N],
+    *,
+    operations: Mapping[str, Sequence[str]] | None,
+    method: str | Method,
+    by: By,
+    seed: int,
+) -> Growth[N, R]:
+    """As :func:`grow_once`, where only a part of a network is traced, and grows.
+
+    Args:
+        parent: the whole network; left as it is.
+        part: what grows of it, traced.
+        groups: of the part.
+        train: trains the whole.
+        put: gives a network like the first argument, with the second as its part, not a copy.
+        operations, method, by, seed: as for :func:`grow_once`.
+
+    Raises:
+        AllFailed: no candidate is worth keeping.
+        ConfigError: groups that do not fit.
+    """
     how = METHODS[method] if isinstance(method, str) else method
     searched = attach(
-        parent, groups, operations=operations, method=how, statistics=by == "alignment", seed=seed
+        part, groups, operations=operations, method=how, statistics=by == "alignment", seed=seed
     )
-    searching = train(searched)
+    whole = put(parent, searched)
+    searching = train(whole)
     additions = select(searched, how, by)
     if not additions:
         raise AllFailed(
             "no candidate is above the threshold", "Train longer, or lower method.threshold or l1."
         )
-    child = finalise(searched, additions, seed=seed)
+    child = put(whole, finalise(searched, additions, seed=seed))
     return Growth(child, additions, rated(searched, by), searching, train(child))

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from torch import fx
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 KINDS = {1: "vector", 2: "sequence", 3: "map"}
+# How the cells of our own architectures are named; what TransNAS-Bench-101 calls a block is a
+# cell if its nodes are numbered.
+CELL = r"^(?:.*\.)?(?:cell\d+\.|block\d+\.(?=\d))"
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,15 @@ def places(net: fx.GraphModule) -> tuple[Place, ...]:
 
 def _places(net: fx.GraphModule, name: str | None = None) -> Iterator[Place]:
     """All of them, or that of one name."""
-    earlier: list[tuple[str, Shape]] = []
-    for node in _tensors(net):
+    earlier: dict[Shape, list[tuple[int, str]]] = {}  # few shapes, many tensors
+    for position, node in enumerate(_tensors(net)):
         path, shape = node.meta["path"], Shape(node.meta["shape"])
         if node.op != "placeholder" and node.users and name in (None, path):
-            inputs = tuple(read for read, given in earlier if _fits(given, shape))
-            if inputs:
+            found = [earlier[given] for given in earlier if _fits(given, shape)]
+            if found:
+                inputs = tuple(read for _, read in sorted(chain.from_iterable(found)))
                 yield Place(path, KINDS[len(shape)], shape, inputs)
-        earlier.append((path, shape))
+        earlier.setdefault(shape, []).append((position, path))
 
 
 def place_at(net: fx.GraphModule, name: str) -> Place:
@@ -147,7 +152,7 @@ def groups(net: fx.GraphModule) -> tuple[Group, ...]:
 
 
 def cell_groups(
-    net: fx.GraphModule, cell: str = r"^(?:.*\.)?cell\d+\.", *, outputs_only: bool = True
+    net: fx.GraphModule, cell: str = CELL, *, outputs_only: bool = True
 ) -> tuple[Group, ...]:
     """Cell mode: per kind of cell, the places that correspond, to grow alike.
 

@@ -45,7 +45,8 @@ def grown_from(model: nn.Module, recipe: str, *, seed: int = 0) -> fx.GraphModul
     """``model`` with everything that a recipe says; what was added has new weights.
 
     Args:
-        model: built by the code that the recipe's first network came from.
+        model: built by the code that the recipe's first network came from. If it was grown
+            itself, the recipe begins with what it has, which is not added again.
         recipe: text of :func:`recipe_of`.
         seed: of the weights of what is added.
 
@@ -71,7 +72,14 @@ def grown_from(model: nn.Module, recipe: str, *, seed: int = 0) -> fx.GraphModul
         raise ConfigError(
             f"this is no growth recipe ({error!r})", "Write it with nascout.growth.recipe_of."
         ) from None
-    return add(trace(model, *example, leaf=leaf), additions, seed=seed)
+    traced = trace(model, *example, leaf=leaf)
+    known = list(traced.meta["nascout"].get("additions", ()))
+    if additions[: len(known)] != known:
+        raise ConfigError(
+            "the recipe is of another network: the model has additions that it does not begin with",
+            "Pass the model that the recipe's network grew from.",
+        )
+    return add(traced, additions[len(known) :], seed=seed)
 
 
 def save_grown(net: fx.GraphModule, folder: str | os.PathLike[str]) -> Path:

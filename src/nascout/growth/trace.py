@@ -100,6 +100,8 @@ def _names(model: nn.Module, leaf: Sequence[str | type[nn.Module]]) -> list[str]
 def _graph_of(model: nn.Module, leaves: list[str]) -> fx.Graph:
     if isinstance(model, fx.GraphModule):
         graph = copy.deepcopy(model.graph)
+        if "nascout" in model.meta:
+            return graph  # what was replaced by a sum has lost its name for good
     elif isinstance(model, Network):
         graph = _network_graph(model)
     else:

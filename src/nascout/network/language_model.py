@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 
 import torch
@@ -12,8 +12,12 @@ from torch.nn import functional as F
 
 from nascout.errors import ConfigError, UnsupportedNetwork
 from nascout.graph import Graph
+from nascout.graph.builder import GATES
+from nascout.graph.shape import Shape
 from nascout.network.draw_weights import uniform_weight
 from nascout.network.module import Network, initialise_node, undrawn
+from nascout.network.shared_cell import SharedCell
+from nascout.network.traced_cell import TracedCell
 from nascout.space import Architecture
 
 __all__ = ["Dropouts", "LanguageModel", "States", "language_model"]
@@ -21,6 +25,7 @@ __all__ = ["Dropouts", "LanguageModel", "States", "language_model"]
 EMBEDDING = 0.1  # bound of the embedding's first values
 
 States = tuple[tuple[Tensor, ...], ...]  # of every layer
+Cell = Network | SharedCell | TracedCell
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class LanguageModel(nn.Module):
 
     Args:
         cells: one graph of a step per layer: inputs x, then the states; outputs the next states,
-            of which the first goes on to the next layer.
+            of which the first goes on to the next layer. In the place of a graph may be a cell
+            whose graph changes; inputs that hold its gates are no states.
         vocabulary: how many words there are.
         dropouts: in train mode; drawn from torch's generator.
 
@@ -62,21 +68,27 @@ class LanguageModel(nn.Module):
     """
 
     def __init__(
-        self, cells: Sequence[Graph], vocabulary: int, dropouts: Dropouts = Dropouts()
+        self,
+        cells: Sequence[Graph | SharedCell],
+        vocabulary: int,
+        dropouts: Dropouts = Dropouts(),
     ) -> None:
         super().__init__()
-        _need_fit(cells, vocabulary)
-        width = cells[0].shapes[cells[0].inputs[0]].size
+        graphs = [cell if isinstance(cell, Graph) else cell.graph for cell in cells]
+        _need_fit(graphs, vocabulary)
+        width = _inputs(graphs[0])[0].size
         self.dropouts = dropouts
         self.embedding = nn.Embedding(vocabulary, width)
-        self.cells = nn.ModuleList(Network(cell) for cell in cells)
+        self.cells = nn.ModuleList(
+            Network(cell) if isinstance(cell, Graph) else cell for cell in cells
+        )
         self.decoder = nn.Linear(width, vocabulary)
         self.decoder.weight = self.embedding.weight
 
     @property
-    def layers(self) -> list[Network]:
+    def layers(self) -> list[Cell]:
         """The cells, first layer first."""
-        return [cell for cell in self.cells if isinstance(cell, Network)]
+        return [cell for cell in self.cells if isinstance(cell, Cell)]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Logits (n, t, vocabulary) of the next word, for integer tokens (n, t)."""
@@ -118,20 +130,18 @@ class LanguageModel(nn.Module):
         return self._same_at_each_step(outputs, self.dropouts.outputs)
 
     def _over_time(
-        self, cell: Network, x: Tensor, states: tuple[Tensor, ...] | None
+        self, cell: Cell, x: Tensor, states: tuple[Tensor, ...] | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         if states is None:
-            graph = cell.graph
-            shapes = [graph.shapes[i] for i in graph.inputs[1:]]
+            _, *shapes = _inputs(cell.graph)
             states = tuple(x.new_zeros(len(x), *shape) for shape in shapes)
         values = {}
         if self.training and self.dropouts.hidden:
-            matrices = ((name, p) for name, p in cell.named_parameters() if p.dim() > 1)
+            matrices = _matrices(cell)
             values = {name: F.dropout(p, self.dropouts.hidden) for name, p in matrices}
-        outputs = []
-        for step in x.unbind(1):
-            inputs = (step, *states)
-            made = functional_call(cell, values, inputs) if values else cell(*inputs)
+        outputs, step = [], _stepping(cell, values)
+        for now in x.unbind(1):
+            made = step(now, *states)
             states = made if isinstance(made, tuple) else (made,)
             outputs.append(states[0])
         return torch.stack(outputs, 1), states
@@ -142,7 +152,7 @@ class LanguageModel(nn.Module):
 
 
 def language_model(
-    architecture: Architecture | Sequence[Architecture | Graph],
+    architecture: Architecture | Sequence[Architecture | Graph | SharedCell],
     *,
     vocabulary: int = 10_000,
     layers: int = 1,
@@ -152,7 +162,8 @@ def language_model(
     """A language model of a recurrent architecture, in train mode.
 
     Args:
-        architecture: of a space of recurrent cells; or one (or its graph) per layer.
+        architecture: of a space of recurrent cells; or one (or its graph, or a cell whose graph
+            changes, which has its weights already) per layer.
         vocabulary: how many words there are; Penn Treebank has 10,000.
         layers: how often one architecture is stacked, each layer with its own weights.
         dropouts: where and how much.
@@ -177,6 +188,8 @@ def language_model(
     with undrawn(seed):
         net = LanguageModel(cells, vocabulary, dropouts)
     for layer, cell in enumerate(net.layers):
+        if not isinstance(cell, Network):
+            continue
         for node, module in zip(cell.graph, cell.node_modules(), strict=True):
             if module is not None:
                 initialise_node(module, f"layer{layer}/{node.key}", seed)
@@ -187,16 +200,33 @@ def language_model(
     return net
 
 
+def _inputs(cell: Graph) -> list[Shape]:
+    """Of x and the states: gates are given in another way."""
+    return [cell.shapes[i] for i in cell.inputs if not cell.nodes[i].key.startswith(f"{GATES}/")]
+
+
+def _matrices(cell: Cell) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(cell, Network):
+        return ((name, p) for name, p in cell.named_parameters() if p.dim() > 1)
+    return cell.matrices()
+
+
+def _stepping(cell: Cell, values: dict[str, Tensor]) -> Callable[..., Tensor | tuple[Tensor, ...]]:
+    if isinstance(cell, SharedCell):
+        return cell.stepping(values)
+    return (lambda *inputs: functional_call(cell, values, inputs)) if values else cell
+
+
 def _need_fit(cells: Sequence[Graph], vocabulary: int) -> None:
     if not cells or vocabulary < 1:
         raise ConfigError(
             f"a language model of {len(cells)} layers and {vocabulary} words", "Give at least one."
         )
     for index, cell in enumerate(cells):
-        inputs = [cell.shapes[i] for i in cell.inputs]
+        inputs = _inputs(cell)
         outputs = [cell.shapes[i] for i in cell.outputs]
         following = cells[(index + 1) % len(cells)]
-        if inputs[1:] != outputs or outputs[0] != following.shapes[following.inputs[0]]:
+        if inputs[1:] != outputs or outputs[0] != _inputs(following)[0]:
             raise ConfigError(
                 f"layer {index} of a language model gives {', '.join(map(str, outputs))} of "
                 f"{', '.join(map(str, inputs))}",

@@ -13,6 +13,7 @@ Loss = Callable[[], Tensor]
 
 # R of the paper: how far the finite difference reaches, in the norm of all weights together.
 REACH = 0.01
+CLIP_EPS = 1e-6  # that torch's clipping adds to the norm
 
 
 def gradients(
@@ -41,6 +42,7 @@ def second_order(
     velocity: Sequence[Tensor] | None = None,
     momentum: float = 0.0,
     decay: float = 0.0,
+    clip: float | None = None,
     reach: float = REACH,
 ) -> list[Tensor]:
     """The gradient through one step of the weights' SGD (equations 7 and 8 of DARTS).
@@ -53,6 +55,11 @@ def second_order(
     w - e dL_val/dw', over 2e, with e = reach / |dL_val/dw'|. As in the released code, momentum and
     weight decay are part of the step, and the norm is that of all weights together.
 
+    With ``clip`` the gradient g = dL_train/dw is scaled by c = min(1, clip / |g|) in the step. Then
+    the inner product is with c (v - (v·g) g / |g|²) for v = dL_val/dw', since a change of g along
+    itself moves a clipped step by nothing. The released code for recurrent cells clips v, too, adds
+    decay · w' to it, and leaves c out of the second term.
+
     Args:
         train_loss, val_loss: compute the losses with the weights and alphas as they are when
             called.
@@ -61,6 +68,7 @@ def second_order(
         step: the learning rate of the weights.
         velocity: SGD's momentum buffers, one per weight.
         momentum, decay: of SGD.
+        clip: the norm of the gradient is at most this in the step.
         reach: R above.
 
     Returns:
@@ -69,7 +77,10 @@ def second_order(
     kept = [weight.detach().clone() for weight in weights]
     try:
         moves = gradients(train_loss(), weights)
+        clipping = _Clipping(moves, clip) if clip is not None else None
         with torch.no_grad():
+            if clipping:
+                moves = clipping.clipped()
             if decay:
                 torch._foreach_add_(moves, kept, alpha=decay)
             if velocity is not None and momentum:
@@ -77,10 +88,12 @@ def second_order(
             torch._foreach_add_(list(weights), moves, alpha=-step)
         both = gradients(val_loss(), [*alphas, *weights])
         direct, directions = both[: len(alphas)], both[len(alphas) :]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(directions)))
+        if clipping:
+            directions = clipping.pulled_back(directions)
+        norm = _norm(directions)
         if norm == 0:
             return direct
-        e = reach / norm.item()
+        e = reach / norm
         by_side = []
         for sign in (e, -e):
             _put(weights, torch._foreach_add(kept, directions, alpha=sign))
@@ -123,6 +136,30 @@ def dominant_eigenvalue(
             break
         direction = image
     return value
+
+
+class _Clipping:
+    """What ``clip_grad_norm_`` makes of gradients, and the transpose of its derivative."""
+
+    def __init__(self, slopes: Sequence[Tensor], limit: float) -> None:
+        self._slopes, self._norm = slopes, _norm(slopes)
+        self._factor = limit / (self._norm + CLIP_EPS)
+
+    def clipped(self) -> list[Tensor]:
+        return [slope * min(self._factor, 1.0) for slope in self._slopes]
+
+    def pulled_back(self, directions: list[Tensor]) -> list[Tensor]:
+        if self._factor >= 1:
+            return directions
+        pairs = list(zip(directions, self._slopes, strict=True))
+        along = sum(float((v * g).sum()) for v, g in pairs)
+        along /= self._norm * (self._norm + CLIP_EPS)
+        return [self._factor * (v - along * g) for v, g in pairs]
+
+
+def _norm(tensors: Sequence[Tensor]) -> float:
+    """Of all together."""
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors)))))
 
 
 def _put(tensors: Sequence[Tensor], values: Sequence[Tensor]) -> None:

@@ -11,9 +11,11 @@ from nascout.errors import ConfigError
 from nascout.oneshot.bilevel import dominant_eigenvalue, first_order, second_order
 from nascout.oneshot.gated import Gated
 from nascout.oneshot.guards import GUARDS, Guard
-from nascout.oneshot.learner import Moment, SharedEpoch, cross_entropy
+from nascout.oneshot.learner import Moment, SharedEpoch
 from nascout.oneshot.method import Method, method
+from nascout.oneshot.problem import IMAGES, Problem
 from nascout.space import Architecture, Space
+from nascout.space.relaxation import Relaxation
 from nascout.train.batches import Batch
 
 __all__ = ["Darts", "Mixture", "PcDarts"]
@@ -55,7 +57,7 @@ class Darts(Method):
 
     def learner(self, space: Space, seed: int, device: torch.device) -> Gated:
         """All weights there are, and alphas near zero."""
-        return Mixture(self, space, seed, device)
+        return Mixture(self, space.relaxation(), seed, device)
 
 
 @method("pc_darts", paper="arXiv:1907.05737")
@@ -82,20 +84,43 @@ class PcDarts(Darts):
         if not 0 <= self.frozen < 1:
             raise ConfigError(f"pc_darts: frozen = {self.frozen}", "Give a share below 1.")
 
+    def learner(self, space: Space, seed: int, device: torch.device) -> Gated:
+        """As of DARTS, on a part of the channels."""
+        return Mixture(self, space.relaxation(self.partial), seed, device)
+
 
 class Mixture(Gated):
-    """Every operation on every edge, behind the softmax of its alphas."""
+    """Every operation on every edge, behind the softmax of its alphas.
 
-    def __init__(self, knobs: Darts, space: Space, seed: int, device: torch.device) -> None:
-        partial = knobs.partial if isinstance(knobs, PcDarts) else 1
+    Args:
+        knobs: of the method.
+        relaxation: of the space.
+        betas: of the Adam that moves the alphas.
+        clip: of the weights' gradient, if the second order is to see it.
+        problem: what the weights are trained for.
+    """
+
+    def __init__(
+        self,
+        knobs: Darts,
+        relaxation: Relaxation,
+        seed: int,
+        device: torch.device,
+        *,
+        betas: tuple[float, float] = (0.5, 0.999),
+        clip: float | None = None,
+        problem: Problem = IMAGES,
+    ) -> None:
         super().__init__(
-            space.relaxation(partial),
+            relaxation,
             seed,
             device,
             lr=knobs.alpha_lr,
+            betas=betas,
             weight_decay=knobs.alpha_decay,
+            problem=problem,
         )
-        self._knobs = knobs
+        self._knobs, self._clip = knobs, clip
         self._frozen = knobs.frozen if isinstance(knobs, PcDarts) else 0.0
         self._graph = self.relaxation.graph()
         self.net.hold(self._graph)
@@ -108,7 +133,7 @@ class Mixture(Gated):
 
     def loss(self, batch: Batch, moment: Moment) -> Tensor:
         """Of the mixture."""
-        return cross_entropy(self.net(self._graph, batch.x, gates=self.gates(moment)), batch)
+        return self.problem.loss(self.net, self._graph, batch, self.gates(moment))
 
     def before_step(self, train: Batch, val: Iterator[Batch], moment: Moment) -> None:
         """One step of the alphas."""
@@ -118,7 +143,7 @@ class Mixture(Gated):
         if self._knobs.order == 1:
             self.move(first_order(lambda: self.loss(batch, moment), alphas), batch)
             return
-        weights = list(self.net.parameters())
+        weights = list(self.trained.parameters())
         gradients = second_order(
             lambda: self.loss(train, moment),
             lambda: self.loss(batch, moment),
@@ -128,6 +153,7 @@ class Mixture(Gated):
             velocity=self.velocity(weights),
             momentum=self._knobs.momentum,
             decay=self._knobs.weight_decay,
+            clip=self._clip,
         )
         self.move(gradients, batch)
 

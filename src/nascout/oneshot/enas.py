@@ -7,24 +7,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nascout.controller.objective import reinforce_loss
 from nascout.controller.policy import Policy, one_thread
 from nascout.errors import ArchitectureError, ConfigError
-from nascout.oneshot.learner import Judge, Moment, cross_entropy
+from nascout.oneshot.learner import Judge, Moment
 from nascout.oneshot.method import Method, method
+from nascout.oneshot.problem import IMAGES, Problem
 from nascout.oneshot.rsps import Paths
 from nascout.oneshot.skip_density import skip_penalty
 from nascout.space import Architecture, Space
 from nascout.train import Recipe
 from nascout.train.batches import Batch
 from nascout.train.optimizer import Sgd
-from nascout.train.parallel import find_crew
 from nascout.train.ranges import require
 from nascout.train.schedule import CosineRestarts
 
-__all__ = ["Controller", "Enas"]
+__all__ = ["ControlledPaths", "Controller", "Enas"]
 
 BETAS, EPS = (0.0, 0.999), 1e-3  # of the controller's Adam, in the released code only
 WATCHED = 256  # architectures drawn to see what the controller prefers
@@ -122,9 +122,9 @@ class Enas(Method):
             schedule=CosineRestarts(self.restart, 2, self.lr_final, per_epoch=True),
         )
 
-    def learner(self, space: Space, seed: int, device: torch.device) -> _Enas:
+    def learner(self, space: Space, seed: int, device: torch.device) -> ControlledPaths:
         """A controller that is nearly uniform, and no weights yet."""
-        return _Enas(self, space, seed, device)
+        return ControlledPaths(self, space, seed, device)
 
 
 class Controller:
@@ -187,7 +187,7 @@ class Controller:
 
         Args:
             children: in the order in which the baseline takes in their rewards.
-            accuracies: as fractions.
+            accuracies: as fractions, or other rewards without the bonus of the entropy.
         """
         knobs, taken = self._knobs, self.policy.numbers(children)
         with one_thread():
@@ -223,18 +223,33 @@ class Controller:
         return tensors
 
 
-class _Enas(Paths):
-    def __init__(self, knobs: Enas, space: Space, seed: int, device: torch.device) -> None:
-        super().__init__(space, seed, device)
+class ControlledPaths(Paths):
+    """A controller draws the architectures, and learns between epochs what to draw.
+
+    Attributes:
+        controller: it.
+    """
+
+    def __init__(
+        self,
+        knobs: Enas,
+        space: Space,
+        seed: int,
+        device: torch.device,
+        problem: Problem = IMAGES,
+    ) -> None:
+        super().__init__(space, seed, device, problem)
         self._knobs = knobs
         self.controller = Controller(knobs, space, seed)
         self._reward = 0.0
 
     def loss(self, batch: Batch, moment: Moment) -> Tensor:
+        """Of a network that the controller draws."""
         rng = random.Random(f"path/{moment.seed}/{moment.epoch}/{moment.step}")
-        return cross_entropy(self.run(self.controller.draw(1, rng)[0], batch.x), batch)
+        return self.problem.loss(self.net, self.graph(self.controller.draw(1, rng)[0]), batch)
 
     def after_epoch(self, val: Iterator[Batch], moment: Moment) -> None:
+        """Every step of the controller, each architecture on a batch of its own."""
         knobs = self._knobs
         rng = random.Random(f"controller/{moment.seed}/{moment.epoch}")
         rewards: list[float] = []
@@ -244,15 +259,12 @@ class _Enas(Paths):
             rewards += self.controller.learn(children, accuracies)
         self._reward = sum(rewards) / len(rewards)
 
-    @torch.no_grad()
     def accuracy(self, architecture: Architecture, batch: Batch) -> float:
-        """Of the shared weights, on the whole batch, whichever process has its images."""
-        out = self.run(architecture, batch.x)
-        main = out[0] if isinstance(out, tuple) else out
-        right = (main.argmax(1) == batch.targets[0]).sum().float()
-        return float(find_crew().add_up(nn.Module(), right)) / batch.size
+        """Of the shared weights; where text is read, 80 / perplexity stands in its place."""
+        return self.problem.reward(self.net, self.graph(architecture), batch)
 
     def found(self, judge: Judge) -> list[tuple[Architecture, float | None]]:
+        """The best of some draws."""
         rng = random.Random(f"found/{self.seed}")
         return self.best(self.controller.draw(self._knobs.samples, rng), judge)
 
@@ -282,4 +294,5 @@ class _Enas(Paths):
         return shares
 
     def tensors(self) -> dict[str, Tensor]:
+        """The controller's."""
         return self.controller.tensors()

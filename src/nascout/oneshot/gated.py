@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nascout.oneshot.learner import Judge, Learner
+from nascout.oneshot.problem import IMAGES, Problem
 from nascout.space import Architecture
 from nascout.space.relaxation import Relaxation
 from nascout.train.batches import Batch
@@ -36,8 +37,9 @@ class Gated(Learner):
         lr: float = 3e-4,
         betas: tuple[float, float] = (0.5, 0.999),
         weight_decay: float = 1e-3,
+        problem: Problem = IMAGES,
     ) -> None:
-        super().__init__(relaxation.space, seed, device)
+        super().__init__(relaxation.space, seed, device, problem)
         self.relaxation = relaxation
         generator = torch.Generator().manual_seed(seed)
         self.alphas = {

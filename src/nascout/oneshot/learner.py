@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from nascout.network.supernet import Supernet
+from nascout.oneshot.problem import IMAGES, Problem, cross_entropy
 from nascout.records import content_digest
 from nascout.space import Architecture, Space
 from nascout.train.batches import Batch
@@ -78,17 +78,25 @@ class Learner(ABC):
 
     Attributes:
         space: where the architectures are from.
-        net: the weights.
+        problem: what the weights are trained for.
+        net: the weights that networks share.
         weights_optimizer: SGD of the weights, once there is one.
     """
 
     space: Space
     net: Supernet
 
-    def __init__(self, space: Space, seed: int, device: torch.device) -> None:
-        self.space, self.seed, self.device = space, seed, device
-        self.net = Supernet(seed, device)
+    def __init__(
+        self, space: Space, seed: int, device: torch.device, problem: Problem = IMAGES
+    ) -> None:
+        self.space, self.seed, self.device, self.problem = space, seed, device, problem
+        self.net = problem.supernet(seed, device)
         self.weights_optimizer: torch.optim.Optimizer | None = None
+
+    @property
+    def trained(self) -> nn.Module:
+        """All that the weights' optimiser moves: ``net``, with what stands around it."""
+        return self.problem.trained(self.net)
 
     def velocity(self, weights: Sequence[Tensor]) -> list[Tensor]:
         """The momentum of the weights' SGD; zeros before its first step."""
@@ -113,9 +121,10 @@ class Learner(ABC):
 
     @abstractmethod
     def found(self, judge: Judge) -> list[tuple[Architecture, float | None]]:
-        """What comes of it, the best first, with its accuracy under shared weights, if it has one.
+        """What comes of it, the best first, with its value under shared weights, if it has one.
 
-        ``judge`` measures that accuracy, in percent, on images that nothing was learned from.
+        ``judge`` measures that value: accuracy in percent on images that nothing was learned from,
+        or perplexity on the validation text.
         """
 
     def numbers(self) -> dict[str, float]:
@@ -143,9 +152,3 @@ class Learner(ABC):
 
     def resumed(self, curve: Sequence[SharedEpoch]) -> None:  # noqa: B027
         """Take in the epochs before a resumption, once :meth:`tensors` are as they were."""
-
-
-def cross_entropy(out: Tensor | tuple[Tensor, ...], batch: Batch) -> Tensor:
-    """Of the main output, the mean over what this process has of the batch."""
-    main = out[0] if isinstance(out, tuple) else out
-    return F.cross_entropy(main, batch.targets[0])

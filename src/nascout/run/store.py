@@ -77,7 +77,7 @@ class Store:
                 connection.execute(update(runs).where(runs.c.name == self.name).values(**row))
             else:
                 connection.execute(insert(runs).values(name=self.name, **row))
-        self._settle()
+        self.settle()
 
     def trials(self) -> list[Trial]:
         """The history, in the order of proposals."""
@@ -156,12 +156,12 @@ class Store:
                     checksum=content_digest([number, architecture]),
                 )
             )
-        self._settle()
+        self.settle()
         return Trial(
             number, proposal, result.outcome, result.values, result.message, result.seconds
         )
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Move SQLite's log into the file, so that no cut of the log can lose a record."""
         if self.engine.dialect.name == "sqlite":
             with translated(self.where), self.engine.connect() as connection:

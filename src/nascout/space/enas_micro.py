@@ -84,6 +84,11 @@ class EnasMicro(BlockSpace):
         """The states that no block reads, an input among them if so."""
         return loose_ends(blocks)
 
+    @property
+    def first_concatenated(self) -> int:
+        """An input, which a cell may leave unread."""
+        return 0
+
     def parse(self, text: str) -> Architecture:
         """Read the released code's numbers.
 

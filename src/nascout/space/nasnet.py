@@ -114,6 +114,11 @@ class NasNet(BlockSpace):
         also = [i for i in RELEASED[kind] if i < made.stop and self.concat == "released"]
         return tuple(sorted({*super().concatenated(kind, blocks), *also}))
 
+    @property
+    def first_concatenated(self) -> int:
+        """An input where it is as released."""
+        return 0 if self.concat == "released" else INPUTS
+
     def label(self, architecture: Architecture) -> str:
         """The paper's name of the network's size, ``N @ F``."""
         graph = architecture.graph()

@@ -60,6 +60,13 @@ class Space(ABC):
     def graph(self, architecture: Architecture) -> Graph:
         """The network that ``architecture`` means."""
 
+    def shared_graph(self, architecture: Architecture) -> Graph:
+        """The network of ``architecture`` where networks share weights by position.
+
+        The same as :meth:`graph`, unless there an operation's place depends on the others.
+        """
+        return architecture.graph()
+
     @property
     def input_shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of one sample, of each input of the graph."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from nascout.graph import Builder
+from nascout.graph.cuts import Blank
+from nascout.graph.ops import Zero
 from nascout.space.cell_genotype import INPUTS, Cell, End, colours
 from nascout.space.cell_ops import factorized_reduction, operation
 from nascout.space.conv_block import conv_bn
@@ -59,7 +61,14 @@ def cell_inputs(
 
 
 def cell_output(
-    g: Builder, cell: Cell, inputs: Sequence[State], width: int, stride: int, skip: Skip, key: str
+    g: Builder,
+    cell: Cell,
+    inputs: Sequence[State],
+    width: int,
+    stride: int,
+    skip: Skip,
+    key: str,
+    places: Sequence[int] = (),
 ) -> State:
     """The blocks on top of the cell's ``inputs``, and the concatenation of what it gives.
 
@@ -76,21 +85,27 @@ def cell_output(
         skip: what an identity at a stride becomes: a ``convolution`` (ReLU, 1x1 of that stride,
             normalisation) or a factorized reduction, with or without a ReLU.
         key: prefix of the nodes' keys.
+        places: states that are concatenated in this order, with zeros for those that the cell
+            does not; by default those that it does. With them blocks keep the order of their ends.
     """
     states = list(inputs)
     colour = colours(cell)
     halvings = inputs[-1].halvings + (stride > 1)
     for target, block in enumerate(cell.blocks, INPUTS):
-        ends = sorted(block.ends, key=lambda end: (colour[end.source], end))
+        by_colour = sorted(block.ends, key=lambda end: (colour[end.source], end))
         nodes = [
             _edge(g, end, states, width, stride, skip, f"{key}/{end.source}->{target}/{end.op}")
-            for end in ends
+            for end in (block.ends if places else by_colour)
         ]
         join, times = (g.add, 1) if block.combine == "add" else (g.concat, len(nodes))
         node = join(*nodes, key=f"{key}/{target}/{block.combine}")
         states.append(State(node, times * width, halvings))
-    chosen = sorted(cell.concat, key=lambda state: (colour[state], state))
-    given = [_fitted(g, states, i, width, halvings, f"{key}/{i}->concat") for i in chosen]
+    given = [
+        (_fitted if i in cell.concat else _absent)(
+            g, states, i, width, halvings, f"{key}/{i}->concat"
+        )
+        for i in places or sorted(cell.concat, key=lambda state: (colour[state], state))
+    ]
     node = g.concat(*(state.node for state in given), key=f"{key}/concat")
     return State(node, sum(state.channels for state in given), halvings)
 
@@ -116,3 +131,13 @@ def _fitted(
     else:
         node = g.chain(conv_bn(width, activation=None), state.node, key)
     return State(node, width, halvings)
+
+
+def _absent(
+    g: Builder, states: Sequence[State], index: int, width: int, halvings: int, key: str
+) -> State:
+    node, channels, before = states[index]
+    if index >= INPUTS:
+        return State(g.node(Zero(), node, key=f"{key}/zero"), channels, halvings)
+    zeros = Blank(width, 2 ** (halvings - before))
+    return State(g.node(zeros, node, key=f"{key}/zero"), width, halvings)

@@ -68,6 +68,11 @@ class TwoInputCellSpace(Space):
         """The states that the cell ``kind`` concatenates: those of blocks that no block reads."""
         return tuple(state for state in loose_ends(blocks) if state >= INPUTS)
 
+    @property
+    def first_concatenated(self) -> int:
+        """The first state that a cell of this space may concatenate."""
+        return INPUTS
+
     def genotype(self, architecture: Architecture) -> dict[str, Cell]:
         """The cells by their names, ``normal`` and ``reduce``."""
         made = {kind: self.blocks_of(kind, architecture.choices) for kind in self.kinds}
@@ -115,11 +120,25 @@ class TwoInputCellSpace(Space):
 
         Without a cell named ``reduce`` the normal one serves for both.
         """
+        return self._network(architecture, by_state=False)
+
+    def shared_graph(self, architecture: Architecture) -> Graph:
+        """The same network, but what a cell concatenates stands in the order of its states.
+
+        States that a cell does not concatenate are zeros there, so that what reads a cell has the
+        same weights for a state in all architectures, as in ENAS's released code.
+        """
+        return self._network(architecture, by_state=True)
+
+    def _network(self, architecture: Architecture, *, by_state: bool) -> Graph:
         cells = self.genotype(architecture)
 
         def cell(g: Builder, inputs: Sequence[State], width: int, stride: int, key: str) -> State:
             chosen = cells[self.kinds[-1] if stride > 1 else self.kinds[0]]
-            return cell_output(g, chosen, inputs, width, stride, self.conventions.skip, key)
+            last = INPUTS + len(chosen.blocks)
+            places = range(self.first_concatenated, last) if by_state else ()
+            skip = self.conventions.skip
+            return cell_output(g, chosen, inputs, width, stride, skip, key, places)
 
         return cell_network(cell, self.conventions, self.sizes)
 

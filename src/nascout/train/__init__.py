@@ -22,7 +22,7 @@ from nascout.train.schedule import (
 )
 from nascout.train.segmenter import Segmenter
 from nascout.train.task import Task, tasks
-from nascout.train.tensorboard import tensorboard
+from nascout.train.trackers import mlflow, tensorboard, wandb
 
 __all__ = [
     "AdamW",
@@ -48,7 +48,9 @@ __all__ = [
     "fit",
     "learning_rate",
     "measure",
+    "mlflow",
     "recipes",
     "tasks",
     "tensorboard",
+    "wandb",
 ]

@@ -30,6 +30,7 @@ def fit(
     epochs: int | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
+    precision: str = "auto",
     checkpoint: Path | None = None,
     save_steps: int | None = None,
     save_seconds: float | None = None,
@@ -42,8 +43,7 @@ def fit(
     Order and augmentation are functions of (seed, epoch), dropout and dropped paths of (seed,
     step), and the global RNG is left as found. So a training resumed from its checkpoint ends
     with the same bits as one that was never interrupted (on the CPU; on a GPU up to the order in
-    which its kernels add). ``split.test`` is never looked at. On CUDA the forward pass runs in
-    bfloat16, or in float16 with a scaled loss where bfloat16 is missing; elsewhere all is float32.
+    which its kernels add). ``split.test`` is never looked at.
 
     Where ``torch.distributed`` was started, all its processes train together; each must call this
     with the same arguments. See :mod:`nascout.train.parallel`.
@@ -57,10 +57,14 @@ def fit(
         epochs: instead of the recipe's; the schedule is stretched over them.
         seed: any integer.
         device: where to train.
+        precision: of the forward pass: ``float32``, ``bfloat16``, or ``float16`` with a scaled
+            loss, on CUDA only. ``auto`` is, on CUDA, bfloat16 or, where that is missing, float16,
+            and elsewhere float32. The last two are mixed (``torch.autocast``): weights, gradients
+            and the optimiser stay in float32, and so does what is measured.
         checkpoint: written after every epoch, and when ``should_stop`` says yes. If it already
-            holds the beginning of this same training (recipe, epochs, task, seed, data, shapes),
-            training goes on from there; a damaged or foreign file is ignored and overwritten. One
-            network, one path.
+            holds the beginning of this same training (recipe, epochs, task, seed, precision, data,
+            shapes), training goes on from there; a damaged or foreign file is ignored and
+            overwritten. One network, one path.
         save_steps: write it after so many steps, too.
         save_seconds: write it, too, when it is older than this.
         on_step: called after every step.
@@ -71,7 +75,8 @@ def fit(
     Raises:
         Stopped: ``should_stop`` said yes; all that was done is in ``checkpoint``.
         Diverged: the loss or an output became NaN or infinite.
-        ConfigError: fewer than 1 epoch, or an augmentation that does not suit the data.
+        ConfigError: fewer than 1 epoch, an augmentation that does not suit the data, or a
+            precision that the device does not have.
         DataError: fewer than 2 training images.
         UnsupportedNetwork: nothing to train, outputs of the wrong form, or a recipe that drops
             paths of a network that has no graph.
@@ -79,12 +84,12 @@ def fit(
     >>> from nascout.data import load
     >>> from nascout.train import recipes
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    >>> fit(net, load("digits").split(), recipes["shortlist"], epochs=2).val_metric > 80
+    >>> fit(net, load("digits").split(), recipes["shortlist"], epochs=2).val_metric > 70
     True
     """
     recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     task = tasks[task] if isinstance(task, str) else task
-    trainer = Trainer(net, split, recipe, task, seed, torch.device(device))
+    trainer = Trainer(net, split, recipe, task, seed, torch.device(device), precision)
     state = trainer.resume(checkpoint)
     keeper = _Keeper(trainer, checkpoint, save_steps, save_seconds, on_step, should_stop)
     for number in range(len(state.curve), recipe.epochs):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -23,13 +22,11 @@ from nascout.network.mode import evaluating
 from nascout.records import content_digest
 from nascout.train.endings import Diverged, Stopped
 from nascout.train.language_recipe import LanguageRecipe
+from nascout.train.passages import cut_rows, passages, reading_loss
 from nascout.train.randomness import private_global_rng, seed_step
 from nascout.train.tensor_file import read_tensors, write_tensors
 
 __all__ = ["LanguageEpoch", "TrainedLanguage", "fit_language", "perplexity"]
-
-LEAST = 5  # steps of a part
-SPREAD = 5.0  # standard deviation of their number
 
 
 @dataclass(frozen=True)
@@ -149,7 +146,7 @@ def perplexity(net: LanguageModel, words: Tensor, *, batch_size: int = 10) -> fl
         words: int64, (n,).
         batch_size: rows.
     """
-    return _exp(_mean_loss(net, _rows(words, batch_size)))
+    return _exp(_mean_loss(net, cut_rows(words, batch_size)))
 
 
 class _Reader:
@@ -172,8 +169,8 @@ class _Reader:
                 f"Make it with vocabulary={len(text.words)}.",
             )
         net.dropouts = recipe.dropouts
-        self.rows = _rows(text.train, recipe.batch_size).to(device)
-        self.val = _rows(text.val, 10).to(device)
+        self.rows = cut_rows(text.train, recipe.batch_size).to(device)
+        self.val = cut_rows(text.val, 10).to(device)
         self.optimizer = torch.optim.SGD(
             net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, foreach=True
         )
@@ -202,30 +199,12 @@ class _Reader:
         return float(total) / seen
 
     def _parts(self, epoch: int) -> Iterator[slice]:
-        """Of the rows' words, one after another; their next words are read, too."""
-        rng = random.Random(f"{self.seed}/{epoch}")
-        start, length = 0, self.rows.shape[1] - 1
-        while start < length:
-            steps = self.recipe.steps
-            if self.recipe.varied:
-                mean = steps if rng.random() < 0.95 else steps / 2
-                steps = max(LEAST, int(rng.gauss(mean, SPREAD)))
-            yield slice(start, min(start + steps, length))
-            start += steps
+        return passages(self.rows.shape[1] - 1, self.recipe, self.seed, epoch)
 
     def _step(self, words: Tensor, states: States | None) -> tuple[Tensor, States]:
         """Move the weights once; the mean loss of the words, and the states behind them."""
         recipe, net = self.recipe, self.net
-        before = states and tuple(tuple(s.detach() for s in layer) for layer in states)
-        outputs, after = net.outputs(words[:, :-1], before)
-        dropped = net.drop_outputs(outputs)
-        loss = F.cross_entropy(net.decoder(dropped).flatten(0, 1), words[:, 1:].flatten())
-        penalised = loss
-        if recipe.activity:
-            penalised = penalised + recipe.activity * dropped.square().mean()
-        if recipe.slowness and outputs.shape[1] > 1:
-            change = (outputs[:, 1:] - outputs[:, :-1]).square().mean()
-            penalised = penalised + recipe.slowness * change
+        loss, penalised, after = reading_loss(net, words, states, recipe)
         self.optimizer.zero_grad()
         torch.autograd.backward(penalised)
         if recipe.gradient_clip is not None:
@@ -289,18 +268,9 @@ class _Reader:
 
     def _identity(self) -> str:
         cells = [layer.graph.to_json() for layer in self.net.layers]
+        shapes = [[name, list(t.shape)] for name, t in self.net.state_dict().items()]
         recipe = asdict(self.recipe)
-        return content_digest([recipe, self.text.content(), self.seed, cells])
-
-
-def _rows(words: Tensor, count: int) -> Tensor:
-    """(count, length) of the text, cut into ``count`` pieces that follow one another."""
-    length = len(words) // count
-    if length < 2:
-        raise DataError(
-            f"{len(words)} words cannot be read in {count} rows", "Give a smaller batch_size."
-        )
-    return words[: count * length].view(count, length)
+        return content_digest([recipe, self.text.content(), self.seed, cells, shapes])
 
 
 def _mean_loss(net: LanguageModel, rows: Tensor, steps: int = 70) -> float:

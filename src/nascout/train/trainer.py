@@ -25,6 +25,7 @@ from nascout.train.endings import Diverged, Stopped
 from nascout.train.evaluate import measure, outputs
 from nascout.train.mix import mixed_loss
 from nascout.train.parallel import Crew, find_crew
+from nascout.train.precision import half_precision
 from nascout.train.randomness import private_global_rng, seed_step
 from nascout.train.recipe import Recipe
 from nascout.train.schedule import learning_rate
@@ -60,6 +61,7 @@ class Trainer:
         task: loss and metric.
         seed: any integer.
         device: where to train.
+        precision: of the forward pass, see :func:`nascout.train.fit`.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Trainer:
         task: Task,
         seed: int,
         device: torch.device,
+        precision: str = "auto",
     ) -> None:
+        self.precision, self.half = precision, half_precision(precision, device)
         self.crew: Crew = find_crew()
         if len(split.train) < 2 * self.crew.size:
             few = "one training image is" if len(split.train) == 1 else "the training images are"
@@ -90,7 +94,6 @@ class Trainer:
         optimizer = recipe.optimizer.make(net)
         optimizer.zero_grad()
         self.holders = Holders(net, optimizer, _average(net, recipe.ema_decay))
-        self.half = _half_precision(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.half == torch.float16)
         self.training = Training()
 
@@ -213,6 +216,7 @@ class Trainer:
             "recipe": self.recipe.as_dict(),
             "task": self.task.name,
             "seed": self.seed,
+            "precision": self.precision,
             "processes": self.crew.size,
             "data": [self.split.train.content(), self.split.val.content(), self.split.flip],
         }
@@ -236,11 +240,3 @@ def _require_finite(total: torch.Tensor, epoch: int) -> None:
             f"the loss became NaN or infinite in epoch {epoch + 1}",
             "Lower the learning rate or clip the gradient.",
         )
-
-
-def _half_precision(device: torch.device) -> torch.dtype | None:
-    """What the forward pass is computed in on a GPU; None for float32."""
-    if device.type != "cuda":
-        return None
-    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if has_bfloat16 else torch.float16

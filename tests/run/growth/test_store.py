@@ -4,10 +4,13 @@ import os
 import sqlite3
 
 import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 
 from nascout.errors import StoreCorrupt, StoreUnwritable
 from nascout.records import Outcome
 from nascout.run.growth.records import Job, Made, Model, job_seed
+from nascout.run.growth.schema import metadata
 from nascout.run.growth.store import FILE, GrowthStore
 
 
@@ -88,3 +91,52 @@ def test_a_store_without_tables_of_its_own_is_an_empty_view(tmp_path):
 def test_a_value_that_is_not_finite_cannot_be_stored():
     with pytest.raises(ValueError, match="val_accuracy is not finite"):
         Made(Outcome.OK, {"val_accuracy": float("nan")})
+
+
+def filled(folder, url, added):
+    """A store of a parent and a child, by URL."""
+    store = GrowthStore(folder, url=url)
+    store.write_config({"seed": 7})
+    parent = store.begin(store.plan("parent", None, 7))
+    store.finish(parent, Made(Outcome.OK, {"macs": 5, "val_accuracy": 90.5}, sha256="ab"), 1.5)
+    store.finish(
+        store.begin(store.plan("candidates", 0, 7)), Made(Outcome.OK, {"macs": 9}, added), 4.0
+    )
+    return store
+
+
+def test_a_url_holds_several_runs_under_the_names_of_their_folders(tmp_path, added):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    one, other = (filled(tmp_path / name, url, added) for name in ("one", "other"))
+    other.write_test(other.models()[0], 80.0)
+    assert "test_accuracy" not in one.models()[0].values
+    assert other.models()[0].values["test_accuracy"] == 80.0
+    again = GrowthStore(tmp_path / "one", url=url, write=False)
+    assert (again.models(), again.jobs()) == (one.models(), one.jobs())
+    assert [job.kind for job in again.jobs()] == ["parent", "candidates", "child"]
+    assert not (tmp_path / "one").exists()
+
+
+def test_an_unusable_url_is_one_line(tmp_path):
+    with pytest.raises(StoreUnwritable, match="cannot open the store"):
+        GrowthStore(tmp_path, url="nosuchdatabase://x")
+
+
+def test_the_schema_is_valid_postgresql():
+    for table in metadata.sorted_tables:
+        text = str(CreateTable(table).compile(dialect=postgresql.dialect()))
+        assert text.strip().startswith(f"CREATE TABLE {table.name}")
+        assert "REFERENCES nascout_runs (id)" in text
+
+
+@pytest.mark.skipif(
+    "NASCOUT_TEST_POSTGRESQL" not in os.environ,
+    reason="set NASCOUT_TEST_POSTGRESQL to the URL of an empty database",
+)
+def test_a_real_postgresql(tmp_path, added):
+    url, folder = os.environ["NASCOUT_TEST_POSTGRESQL"], tmp_path / f"test-{os.getpid()}"
+    store = filled(folder, url, added)
+    again = GrowthStore(folder, url=url)
+    assert (again.models(), again.jobs()) == (store.models(), store.jobs())
+    store.close()
+    again.close()

@@ -12,11 +12,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, insert, inspect, select, text, update
+from sqlalchemy import Connection, Row, Table, insert, inspect, select, update
 
 from nascout.errors import StoreCorrupt
 from nascout.records import Outcome, content_digest
-from nascout.run.database import create_file, open_file, translated
+from nascout.run.database import create_file, open_file, open_url, translated
 from nascout.run.growth.records import METRICS, Added, Job, Kind, Made, Model, job_seed
 from nascout.run.growth.schema import jobs, metadata, models
 from nascout.run.schema import runs
@@ -30,22 +30,29 @@ UNSIGNED: Final = ("id", "run", "checksum")
 
 
 class GrowthStore:
-    """One growing run in the SQLite file of its folder.
+    """One growing run, in the SQLite file of its folder or in a database.
 
     Args:
         folder: of the run.
-        write: whether to make what is missing; a view writes nothing.
+        write: whether to make what is missing; a view of a file writes nothing.
+        url: an SQLAlchemy URL; the run is then in that database, under the folder's name.
 
     Raises:
         StoreCorrupt: a database, or a row of it, that is not what was written.
+        StoreUnwritable: a URL that cannot be opened.
     """
 
-    def __init__(self, folder: Path, *, write: bool = True) -> None:
-        self.where = folder / FILE
-        if write and not self.where.exists():
-            create_file(self.where)
-        self.engine = open_file(self.where, write=write)
-        self.base = Store(self.engine, self.where, NAME)
+    def __init__(self, folder: Path, *, write: bool = True, url: str | None = None) -> None:
+        file = folder / FILE
+        self.where: Path | str
+        if url is not None:
+            self.engine, self.name = open_url(url), folder.resolve().name
+            self.where = self.engine.url.render_as_string()
+        else:
+            if write and not file.exists():
+                create_file(file)
+            self.engine, self.name, self.where = open_file(file, write=write), NAME, file
+        self.base = Store(self.engine, self.where, self.name)
         if write:
             with translated(self.where):
                 metadata.create_all(self.engine)
@@ -155,19 +162,18 @@ class GrowthStore:
     def _writing(self) -> Iterator[Connection]:
         with translated(self.where), self.engine.begin() as connection:
             yield connection
-        # SQLite's log goes into the file, so that no cut of the log can lose a record.
-        with translated(self.where), self.engine.connect() as connection:
-            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        self.base.settle()
 
     def _run(self, connection: Connection) -> int:
-        return int(connection.execute(select(runs.c.id).where(runs.c.name == NAME)).scalar_one())
+        mine = select(runs.c.id).where(runs.c.name == self.name)
+        return int(connection.execute(mine).scalar_one())
 
     def _rows(self, table: Table) -> list[Row[Any]]:
         if self.empty:
             return []
         query = select(table).join(runs, runs.c.id == table.c.run).order_by(table.c.number)
         with translated(self.where), self.engine.connect() as connection:
-            return list(connection.execute(query.where(runs.c.name == NAME)).all())
+            return list(connection.execute(query.where(runs.c.name == self.name)).all())
 
     def _checked(self, row: Row[Any], table: Table) -> dict[str, Any]:
         content = {name: value for name, value in row._mapping.items() if name not in UNSIGNED}
