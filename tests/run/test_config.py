@@ -91,6 +91,7 @@ def test_a_plan_follows_the_data():
     ("options", "kind", "message"),
     [
         ({"space": "nasbench20"}, UnknownName, "Did you mean nasbench201"),
+        ({"space": "darts_rnn"}, ConfigError, "a space of recurrent cells"),
         ({"strategy": "funel"}, UnknownName, "Did you mean funnel"),
         ({"score": "nazwot"}, UnknownName, "Did you mean naswot"),
         ({"objectives": ("max:accuracy",)}, ConfigError, "no objective is called 'accuracy'"),

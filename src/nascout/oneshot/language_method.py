@@ -176,7 +176,7 @@ def _relaxed(space: RecurrentSpace) -> DartsRnnRelaxation:
             f"{space.name} has no cell with several activations on one edge",
             "Search darts_rnn, or share weights between sampled cells (rsps, enas).",
         )
-    return DartsRnnRelaxation(space)
+    return space.relaxation()
 
 
 @dataclass(frozen=True, kw_only=True)

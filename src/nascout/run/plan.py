@@ -18,6 +18,7 @@ from nascout.score.evaluate import resolve
 from nascout.search import STRATEGIES, Strategy
 from nascout.search.listed import Listed
 from nascout.space import SPACES, Space
+from nascout.space.recurrent import RecurrentSpace
 from nascout.train import Recipe, recipes
 
 __all__ = ["Plan", "fitted", "make_plan"]
@@ -102,6 +103,11 @@ def make_plan(config: SearchConfig, data: Data, space: Space | None = None) -> P
 def _make_space(config: SearchConfig, data: Data) -> Space:
     """On a small skeleton: one cell per stage, 8 channels under 16 pixels, else 16."""
     kind = SPACES[config.space]
+    if issubclass(kind, RecurrentSpace):
+        raise ConfigError(
+            f"{config.space} is a space of recurrent cells, and a search trains on images",
+            "Search it on a text by nascout.oneshot.share_language.",
+        )
     known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
     small = {"channels": 8 if min(data.input_shape[1:]) < 16 else 16, "cells": 1}
     options: dict[str, Any] = {name: value for name, value in small.items() if name in known}

@@ -8,8 +8,10 @@ from typing import ClassVar, Final
 from nascout.errors import ArchitectureError
 from nascout.space.architecture import Architecture
 from nascout.space.cell_genotype import read_genotype
+from nascout.space.darts_rnn_relaxation import DartsRnnRelaxation
 from nascout.space.decision import Choice
 from nascout.space.highway_cell import HighwayCell, Step
+from nascout.space.relaxation import need_whole
 from nascout.space.space import space
 
 __all__ = ["DartsRnn"]
@@ -77,6 +79,11 @@ class DartsRnn(HighwayCell):
     def averaged(self, steps: Sequence[Step]) -> tuple[int, ...]:
         """All but node 0."""
         return tuple(NODES)
+
+    def relaxation(self, partial: int = 1) -> DartsRnnRelaxation:
+        """Every activation on the edges from all earlier nodes."""
+        need_whole(self, partial)
+        return DartsRnnRelaxation(self)
 
     def parse(self, text: str) -> Architecture:
         """Read the released notation.

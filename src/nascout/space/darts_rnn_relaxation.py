@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nascout.graph import Builder, Graph
 from nascout.graph.gates import Sigmoid
@@ -13,11 +13,13 @@ from nascout.graph.mixing import Mixed
 from nascout.graph.ops import BatchNorm, Linear, Zero
 from nascout.graph.recurrent import Blend, Mean, Tanh
 from nascout.space.architecture import Architecture
-from nascout.space.darts_rnn import DartsRnn
 from nascout.space.decision import Choice
 from nascout.space.highway_cell import ACTIVATIONS
 from nascout.space.relaxation import Kept, Relaxation
 from nascout.space.superposition import NONE
+
+if TYPE_CHECKING:
+    from nascout.space.darts_rnn import DartsRnn
 
 __all__ = ["DartsRnnRelaxation"]
 
@@ -48,7 +50,8 @@ class DartsRnnRelaxation(Relaxation):
     each has its own, as in ENAS (arXiv:1802.03268, section 2.1).
 
     Example:
-        >>> relaxation = DartsRnnRelaxation(DartsRnn(width=4))
+        >>> from nascout.space import SPACES
+        >>> relaxation = DartsRnnRelaxation(SPACES["darts_rnn"](width=4))
         >>> len(relaxation.edges), relaxation.edges[0].options
         (36, ('none', 'tanh', 'relu', 'sigmoid', 'identity'))
     """
