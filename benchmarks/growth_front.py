@@ -18,9 +18,9 @@ The area under a front is the mean, over log MACs from 1.5 to 10 times those of 
 accuracy of the best model (by validation) that costs no more. (Below, there are few cells.) It is
 given for validation, which chose, and for test, which nobody saw.
 
-    OMP_WAIT_POLICY=passive python benchmarks/growth_front.py --data digits
+    OMP_WAIT_POLICY=passive python benchmarks/growth_front.py --data digits --parent-epochs 1000
     OMP_WAIT_POLICY=passive python benchmarks/growth_front.py --data cifar10.npz --image-size 16 \
-        --images 2000 --width 6 --children 3
+        --images 2000 --width 6 --children 3 --parent-epochs 200
 
 Rows are appended as they come; the same command goes on where it stopped.
 """
