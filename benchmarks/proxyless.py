@@ -5,7 +5,7 @@ was asked, what is expected at the end, the table's sum for the network that is 
 it takes when it is measured again, in turn with the others. Targets are shares of the way from
 the fastest network of the space to the slowest.
 
-    OMP_NUM_THREADS=1 python benchmarks/proxyless.py targets --data digits --clock cpu \
+    OMP_NUM_THREADS=1 python benchmarks/proxyless.py targets --data digits --clock wall \
         --out benchmarks/results/proxyless_targets.csv
 
 Part ``steps`` times steps of the weights and of the alphas against benchmarks/plain/proxyless.py,
