@@ -24,7 +24,7 @@ from nascout.train.parallel import find_crew
 from nascout.train.schedule import learning_rate
 from nascout.train.task import tasks
 
-__all__ = ["Shared", "share"]
+__all__ = ["share"]
 
 JUDGED = 256  # images at a time, of those that judge
 
