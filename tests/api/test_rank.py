@@ -57,6 +57,27 @@ class Sums(Space):
         return g.graph(g.chain(head, g.add(*branches, key="sum"), key="head"))
 
 
+@dataclass(frozen=True)
+class DeadEnds(Space):
+    """A convolution, and one that leads nowhere: nine networks, three functions."""
+
+    name = "dead_ends"
+    classes: int = 10
+    input_shape: tuple[int, int, int] = (1, 8, 8)
+
+    @property
+    def decisions(self):
+        return (Choice("read", KERNELS), Choice("unread", KERNELS))
+
+    def graph(self, architecture):
+        g = Builder()
+        x = g.input(self.input_shape)
+        read, unread = (Conv2d(2, int(kernel)) for kernel in architecture.values)
+        g.node(unread, x, key="unread")
+        head = (ReLU(), GlobalAvgPool(), Linear(self.classes))
+        return g.graph(g.chain((read, *head), x, key="read"))
+
+
 def params(text):
     """Of the architecture written so: two kernels without biases, and the classifier."""
     a, b = (int(part[-1]) for part in text.split(","))
@@ -72,10 +93,12 @@ def rank(out, scores=("params",), space=None, **options):
 def toy(monkeypatch):
     """Registers functions as scores for one test."""
 
-    def register(at_once=None, **functions):
+    def register(at_once=None, invariances=(), **functions):
         SCORES.load()
         for name, function in functions.items():
-            card = Card(name, function, "inputs", True, "", "", at_once=at_once)
+            card = Card(
+                name, function, "inputs", True, "", "", invariances=invariances, at_once=at_once
+            )
             monkeypatch.setitem(SCORES._entries, name, card)
 
     return register
@@ -131,6 +154,93 @@ def test_the_file_is_the_table(tmp_path):
     assert names == tables | {f"{name}.values" for name in tables}
 
 
+def kernel(text):
+    """Of the convolution that is read."""
+    return int(text.split(",")[0][-1])
+
+
+@pytest.fixture
+def counted(toy):
+    """The scores ``whole``, of all weights, and ``function``, of those that are read; their calls.
+
+    A call that is to be interrupted raises.
+    """
+    calls = {"whole": [], "function": []}
+
+    def whole(net, x):
+        calls["whole"].append(net)
+        return sum(p.numel() for p in net.parameters())
+
+    def function(net, x):
+        calls["function"].append(net)
+        if len(calls["function"]) == calls.get("stop at"):
+            raise KeyboardInterrupt
+        return net.get_submodule("read.conv2d").weight.numel()
+
+    toy(whole=whole)
+    toy(function=function, invariances=("function form",))
+    return calls
+
+
+def test_one_function_is_scored_once_by_scores_that_do_not_mind_its_form(tmp_path, counted):
+    frame = rank(tmp_path / "scores.csv", ["function", "whole"], DeadEnds())
+    assert (len(counted["function"]), len(counted["whole"])) == (3, 9)
+    assert frame["digest"].nunique() == 9 and frame["duplicate_of"].isna().all()
+    assert frame["function"].tolist() == [2 * kernel(text) ** 2 for text in frame["architecture"]]
+    assert frame["rank"].tolist() == [1] * 3 + [4] * 3 + [7] * 3
+    assert frame["whole"].nunique() == 6  # params: kernels 1 and 3 are as many as 3 and 1
+
+
+def test_functions_are_not_looked_up_where_no_score_needs_them(tmp_path, counted):
+    out = tmp_path / "scores.csv"
+    rank(out, ["whole"], DeadEnds())
+    values = tmp_path / "scores.csv.values" / "values.jsonl"
+    assert "functions" not in values.read_text()
+    rank(out, ["whole", "function"], DeadEnds())
+    assert (len(counted["function"]), len(counted["whole"])) == (3, 9)
+    assert "functions" in values.read_text()
+
+
+def test_a_composite_counts_networks_not_functions(tmp_path):
+    frame = rank(tmp_path / "scores.csv", ["synflow_jacob_params"], DeadEnds())
+    parts = rank(tmp_path / "scores.csv", ["synflow", "jacob_cov", "params"], DeadEnds())
+    parts = parts.set_index("digest").loc[frame["digest"]]
+    logs = sum(np.log(rankdata(parts[name]) / 9) for name in ("synflow", "jacob_cov", "params"))
+    assert frame["synflow_jacob_params"].tolist() == pytest.approx(list(logs))
+    assert parts["synflow"].nunique() == 3
+
+
+def test_functions_in_a_sample_that_grows(tmp_path, counted):
+    small = rank(tmp_path / "scores.csv", ["function"], DeadEnds(), sample=4)
+    before = len(counted["function"])
+    assert before == small["architecture"].map(kernel).nunique()
+    large = rank(tmp_path / "scores.csv", ["function"], DeadEnds(), sample=9)
+    assert len(large) == 9 and len(counted["function"]) == 3
+    both = small.merge(large, on="architecture")
+    assert both["function_x"].equals(both["function_y"])
+
+
+def test_functions_after_an_interrupt(tmp_path, counted):
+    cut, whole = tmp_path / "cut.csv", tmp_path / "whole.csv"
+    counted["stop at"] = 2
+    with pytest.raises(KeyboardInterrupt):
+        rank(cut, ["function", "whole"], DeadEnds())
+    rank(cut, ["function", "whole"], DeadEnds())
+    assert (len(counted["function"]), len(counted["whole"])) == (3 + 1, 9)
+    rank(whole, ["function", "whole"], DeadEnds())
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_values_from_before_functions_were_known_stay(tmp_path, counted):
+    out, values = tmp_path / "scores.csv", tmp_path / "scores.csv.values" / "values.jsonl"
+    rank(out, ["function"], DeadEnds())
+    content = out.read_bytes()
+    lines = values.read_text().splitlines(keepends=True)
+    values.write_text("".join(line for line in lines if '"functions"' not in line))
+    rank(out, ["function"], DeadEnds())
+    assert len(counted["function"]) == 3 and out.read_bytes() == content
+
+
 def test_a_composite_joins_ranks_of_networks(tmp_path):
     frame = rank(tmp_path / "scores.csv", ["synflow_jacob_params"])
     networks = frame[frame["duplicate_of"].isna()]
@@ -156,13 +266,14 @@ def test_failures_have_no_number_and_come_last(tmp_path, toy):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 0.99])
-def test_cut_off_at_any_byte_and_resumed(tmp_path, share):
+@pytest.mark.parametrize("space", [Sums(), DeadEnds()])
+def test_cut_off_at_any_byte_and_resumed(tmp_path, share, space):
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
-    rank(whole, ["naswot", "params"])
+    rank(whole, ["naswot", "params"], space)
     written = (tmp_path / "whole.csv.values" / "values.jsonl").read_bytes()
     (tmp_path / "cut.csv.values").mkdir()
     (tmp_path / "cut.csv.values" / "values.jsonl").write_bytes(written[: int(share * len(written))])
-    rank(cut, ["naswot", "params"])
+    rank(cut, ["naswot", "params"], space)
     assert cut.read_bytes() == whole.read_bytes()
 
 

@@ -10,6 +10,7 @@ import torch
 
 from nascout.errors import ConfigError, GraphError, UnsupportedNetwork
 from nascout.graph import graph_cost
+from nascout.graph.function import function_digest
 from nascout.records import Outcome
 from nascout.run import scoring
 from nascout.run.scoring import Scorer, find_digests, score_all
@@ -233,6 +234,7 @@ def test_a_crash_keeps_what_is_finished(toy, architectures, file, monkeypatch):
 
 def test_cut_off_at_any_byte_and_gone_on(toy, architectures, file, tmp_path):
     find_digests(architectures, file)
+    find_digests(architectures, file, functions=True)
     score_all(architectures, ["toy"], Scorer(X, Y), file)
     whole, undisturbed = file.path.read_bytes(), ValueFile(file.path, {})
     path = tmp_path / "cut.jsonl"
@@ -240,9 +242,11 @@ def test_cut_off_at_any_byte_and_gone_on(toy, architectures, file, tmp_path):
         path.write_bytes(whole[:end])
         cut = ValueFile(path, {})
         find_digests(architectures, cut)
+        find_digests(architectures, cut, functions=True)
         score_all(architectures, ["toy"], Scorer(X, Y), cut)
         again = ValueFile(path, {})
         assert (again.digests, again.known) == (undisturbed.digests, undisturbed.known)
+        assert again.functions == undisturbed.functions
 
 
 def test_digests_are_those_of_the_architectures_and_found_once(architectures, file, monkeypatch):
@@ -257,13 +261,22 @@ def test_digests_are_those_of_the_architectures_and_found_once(architectures, fi
     find_digests(architectures, ValueFile(file.path, {}))
 
 
+def test_function_digests_are_those_of_the_graphs(architectures, file):
+    find_digests(architectures, file, functions=True)
+    expected = {text: function_digest(replace(one).graph()) for text, one in architectures.items()}
+    assert ValueFile(file.path, {}).functions == file.functions == expected
+    assert not file.digests and not any("_graph" in vars(one) for one in architectures.values())
+
+
 def test_an_architecture_without_a_network_has_its_notation(architectures, file, monkeypatch):
     def graph(self, architecture):
         raise GraphError("too small an image", "Give a larger one.")
 
     monkeypatch.setattr(type(next(iter(architectures.values())).space), "graph", graph)
-    find_digests(architectures, file)
+    for functions in (False, True):
+        find_digests(architectures, file, functions=functions)
     assert len(set(file.digests.values())) == len(architectures)
+    assert file.functions == file.digests
 
 
 @pytest.mark.slow

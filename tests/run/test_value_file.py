@@ -71,6 +71,17 @@ def test_digests_come_back(path):
     assert list(again.known) == ["1"]
 
 
+def test_function_digests_come_back(path):
+    file = ValueFile(path, CONFIG)
+    file.add_digests({"x": "1", "y": "2"})
+    file.add_functions({"1": "f"})
+    file.add_scores([("1", SCORES)])
+    file.add_functions({"2": "f"})
+    again = ValueFile(path, CONFIG)
+    assert again.functions == file.functions == {"1": "f", "2": "f"}
+    assert (again.digests, list(again.known)) == (file.digests, ["1"])
+
+
 def test_another_configuration_is_refused(path):
     ValueFile(path, CONFIG)
     with pytest.raises(RunMismatch, match=r"space\.channels = 4, now it is 5"):

@@ -59,7 +59,7 @@ def correlate(
     Networks are scored as :func:`nascout.score` does, in the benchmark's space with the skeleton
     and data given here, which need not be those the table was trained with. ``params`` and
     ``macs`` are always among the scores: they are what a score has to beat. Equal networks are
-    scored once. A failure is counted, not replaced by a number.
+    scored once, as :func:`nascout.rank` does. A failure is counted, not replaced by a number.
 
     Args:
         benchmark: a name (``nasbench201``, ``table``, ...) or a :class:`TableBenchmark`.
@@ -114,13 +114,15 @@ def correlate(
     folder = Path(out)
     with locked(folder), suitable_threads(loaded.input_shape):
         file = ValueFile(folder / VALUES, config)
-        digests = score_networks(architectures, wanted, scorer, file, jobs=jobs, progress=progress)
+        digests, known = score_networks(
+            architectures, wanted, scorer, file, jobs=jobs, progress=progress
+        )
         rows.insert(1, "digest", digests)
         distinct = len(set(digests))
         truth = frame[column].dropna().to_numpy(float)
         found = assemble(
             rows[["architecture", "digest"]].assign(accuracy=rows[column]),
-            file.known,
+            known,
             wanted,
             accuracy=column,
             thresholds={top: top_threshold(truth, part) for top, part in TOPS.items()},

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from nascout.data import Data
 from nascout.errors import ConfigError, Interrupted
+from nascout.records import Score
 from nascout.run.interrupt import Stopper, graceful
 from nascout.run.progress_bar import progress_bar
 from nascout.run.scoring import Scorer, find_digests, score_all
 from nascout.run.value_file import ValueFile
-from nascout.score.card import Card
+from nascout.score.card import SCORES, Card
 from nascout.score.composite import Composite
 from nascout.space import Architecture, Space
 from nascout.train import Stopped
@@ -49,43 +51,81 @@ def score_networks(
     *,
     jobs: int,
     progress: bool,
-) -> list[str]:
-    """Have ``file`` know every score; of equal networks, the first is scored.
+) -> tuple[list[str], dict[str, dict[str, Score]]]:
+    """Have ``file`` know every score of every network.
+
+    Of equal networks, the first is scored; by scores that do not mind the function's form, the
+    first of those of one function.
 
     Returns:
-        The digest of every architecture.
+        The digest of every architecture, and the scores by digest and name.
 
     Raises:
         Interrupted: a signal; what is finished is in ``file``.
     """
     texts = [str(one) for one in architectures]
+    names = _singles(wanted)
+    shared = [name for name in names if "function form" in SCORES[name].invariances]
     with _stoppable(file) as stopper:
-        named = dict(zip(texts, architectures, strict=True))
-        done = len(named.keys() & file.digests.keys())
-        with progress_bar("networks", len(named), done, show=progress) as advance:
-            find_digests(named, file, jobs=jobs, advance=advance, should_stop=stopper)
+        find = partial(_find, file=file, jobs=jobs, progress=progress, should_stop=stopper)
+        find(dict(zip(texts, architectures, strict=True)))
         digests = [file.digests[text] for text in texts]
-        distinct: dict[str, Architecture] = {}
+        networks: dict[str, Architecture] = {}
         for digest, architecture in zip(digests, architectures, strict=True):
-            distinct.setdefault(digest, architecture)
-        _score(distinct, _singles(wanted), scorer, file, jobs, progress, stopper)
-    return digests
+            networks.setdefault(digest, architecture)
+        if shared:
+            find(networks, functions=True)
+        first: dict[str, str] = {}
+        alike = {one: first.setdefault(file.functions.get(one, one), one) for one in networks}
+        work = [
+            (networks, [name for name in names if name not in shared]),
+            ({digest: networks[digest] for digest in first.values()}, shared),
+        ]
+        _score(work, scorer, file, jobs, progress, stopper)
+    scored = {
+        one: {name: file.known[alike[one] if name in shared else one][name] for name in names}
+        for one in networks
+    }
+    return digests, scored
+
+
+def _find(
+    architectures: Mapping[str, Architecture],
+    *,
+    file: ValueFile,
+    functions: bool = False,
+    jobs: int,
+    progress: bool,
+    should_stop: Callable[[], bool],
+) -> None:
+    label, known = ("functions", file.functions) if functions else ("networks", file.digests)
+    done = len(architectures.keys() & known.keys())
+    with progress_bar(label, len(architectures), done, show=progress) as advance:
+        find_digests(
+            architectures,
+            file,
+            functions=functions,
+            jobs=jobs,
+            advance=advance,
+            should_stop=should_stop,
+        )
 
 
 def _score(
-    distinct: Mapping[str, Architecture],
-    names: Sequence[str],
+    work: Sequence[tuple[Mapping[str, Architecture], Sequence[str]]],
     scorer: Scorer,
     file: ValueFile,
     jobs: int,
     progress: bool,
     should_stop: Callable[[], bool],
 ) -> None:
-    done = sum(name in file.known.get(digest, {}) for digest in distinct for name in names)
-    with progress_bar("scores", len(distinct) * len(names), done, show=progress) as advance:
-        score_all(
-            distinct, names, scorer, file, jobs=jobs, advance=advance, should_stop=should_stop
-        )
+    every = [(one, name) for networks, names in work for one in networks for name in names]
+    done = sum(name in file.known.get(one, {}) for one, name in every)
+    with progress_bar("scores", len(every), done, show=progress) as advance:
+        for networks, names in work:
+            score_all(
+                networks, names, scorer, file, jobs=jobs, advance=advance, should_stop=should_stop
+            )
 
 
 def _singles(wanted: Sequence[Card | Composite]) -> list[str]:

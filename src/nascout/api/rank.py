@@ -65,7 +65,10 @@ def rank(
 
     Networks are scored as :func:`nascout.score` does, many together where the score knows how.
     Of equal networks (one digest) the first is scored, and the others have its scores; weights
-    depend on positions, so theirs would differ as two seeds do. A failure has no number.
+    depend on positions, so theirs would differ as two seeds do. So it is with networks that differ
+    only in what does nothing or in the nesting of sums, by scores that do not mind (those with the
+    invariance ``"function form"``), though params and digests tell them apart. A failure has no
+    number.
 
     Args:
         space: the name of a space, or one with its skeleton set.
@@ -124,8 +127,10 @@ def rank(
     folder = out.with_name(f"{out.name}.values")
     with locked(folder), suitable_threads(loaded.input_shape):
         file = ValueFile(folder / "values.jsonl", config)
-        digests = score_networks(architectures, wanted, scorer, file, jobs=jobs, progress=progress)
-        frame = _ranked(architectures, digests, file.known, wanted)
+        digests, known = score_networks(
+            architectures, wanted, scorer, file, jobs=jobs, progress=progress
+        )
+        frame = _ranked(architectures, digests, known, wanted)
         _write(frame, out)
     return frame
 

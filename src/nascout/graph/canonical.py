@@ -3,7 +3,7 @@
 Node order, keys, the order of a sum's terms, identities, added zeros, and whether an operation
 without cost is shared or repeated do not count; everything that costs parameters or MACs does,
 used or not. Two graphs with one digest compute the same family of functions at the same params
-and MACs.
+and MACs. What costs something and does nothing is left out by :mod:`nascout.graph.function`.
 
 Method: colour refinement (Weisfeiler and Leman) on the DAG: one pass from the inputs, one from
 the outputs, one more from the inputs. Vertices that end up with one colour are then marked one
@@ -24,7 +24,7 @@ from typing import NamedTuple
 from nascout.graph.graph import Call, Graph
 from nascout.graph.ops import Add, Identity, Input, Zero
 
-__all__ = ["Vertex", "digest", "simplify"]
+__all__ = ["Found", "Vertex", "digest", "digest_of", "drop_dead", "simplify"]
 
 
 class Vertex(NamedTuple):
@@ -35,7 +35,7 @@ class Vertex(NamedTuple):
     commutative: bool
 
 
-_Found = tuple[str, tuple[int, ...], bool]  # a vertex, if nothing that it reads is dropped
+Found = tuple[str, tuple[int, ...], bool]  # a vertex, if nothing that it reads is dropped
 
 
 class _Kind(NamedTuple):
@@ -63,7 +63,11 @@ def digest(graph: Graph) -> str:
     >>> digest(sum_of(ReLU(), Conv2d(3, 3))) == digest(sum_of(Conv2d(3, 3), ReLU()))
     True
     """
-    vertices, outputs = simplify(graph)
+    return digest_of(*simplify(graph))
+
+
+def digest_of(vertices: list[Vertex], outputs: list[int]) -> str:
+    """The digest of a simplified graph, whatever it was simplified to."""
     colours = _refine(vertices, [_label_hash(v.label) for v in vertices], outputs)
     return _hash(b"".join(sorted(_untie(vertices, colours)))).hex()
 
@@ -75,13 +79,13 @@ def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
     zero stays: its normalisation's bias can still be learned, and it costs parameters. Nodes
     without cost that do the same to the same inputs are one vertex.
     """
-    vertices: list[_Found] = []
+    vertices: list[Found] = []
     needed: list[bool] = []
     place: list[int] = []
-    free: dict[_Found, int] = {}
+    free: dict[Found, int] = {}
     zeros: set[int] = set()
 
-    def vertex(new: _Found, need: bool) -> int:
+    def vertex(new: Found, need: bool) -> int:
         found = len(vertices) if need else free.setdefault(new, len(vertices))
         if found == len(vertices):
             vertices.append(new)
@@ -103,7 +107,7 @@ def simplify(graph: Graph) -> tuple[list[Vertex], list[int]]:
             if kind.commutative:
                 inputs.sort()
             place.append(vertex((label, tuple(inputs), kind.commutative), kind.needed))
-    return _drop_dead(vertices, needed, [place[o] for o in graph.outputs])
+    return drop_dead(vertices, needed, [place[o] for o in graph.outputs])
 
 
 @lru_cache(2**14)
@@ -122,9 +126,11 @@ def _kind(call: Call) -> _Kind:
     )
 
 
-def _drop_dead(
-    vertices: list[_Found], keep: list[bool], outputs: list[int]
+def drop_dead(
+    vertices: list[Found], keep: list[bool], outputs: list[int]
 ) -> tuple[list[Vertex], list[int]]:
+    """Only what an output or a vertex of ``keep`` depends on, and the outputs' new places."""
+    keep = list(keep)
     for out in outputs:
         keep[out] = True
     for index in range(len(vertices) - 1, -1, -1):

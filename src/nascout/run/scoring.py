@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from nascout.errors import ConfigError, GraphError, NascoutError, UnsupportedNetwork
+from nascout.graph import Graph, canonical
+from nascout.graph.function import function_digest
 from nascout.network import build
 from nascout.records import Outcome, Score, content_digest
 from nascout.run.value_file import ValueFile
@@ -30,6 +32,7 @@ from nascout.train import Stopped
 
 __all__ = ["Scorer", "find_digests", "network_digest", "score_all"]
 
+Digest = Callable[[Graph], str]
 Network = Callable[[int], nn.Module]
 Named = tuple[str, Architecture]
 Scores = tuple[str, dict[str, Score]]
@@ -100,10 +103,10 @@ class Scorer:
             return Score(name, math.nan, better, Outcome.FAILED, message=traceback.format_exc())
 
 
-def network_digest(architecture: Architecture) -> str:
+def network_digest(architecture: Architecture, of_graph: Digest = canonical.digest) -> str:
     """The network's digest; its notation's where no network can be built."""
     try:
-        return architecture.digest
+        return of_graph(architecture.graph())
     except GraphError:
         return content_digest([architecture.space.name, str(architecture)])
 
@@ -112,6 +115,7 @@ def find_digests(
     architectures: Mapping[str, Architecture],
     file: ValueFile,
     *,
+    functions: bool = False,
     jobs: int = 1,
     advance: Callable[[str], None] = lambda note: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -121,6 +125,7 @@ def find_digests(
     Args:
         architectures: by notation.
         file: where digests go.
+        functions: find the function digests; ``architectures`` are by digest.
         jobs: processes.
         advance: told of each digest.
         should_stop: asked after each.
@@ -129,10 +134,14 @@ def find_digests(
         Stopped: ``should_stop`` said yes; everything finished is in ``file``.
         ConfigError: a process of ``jobs`` died.
     """
-    lacking = [(text, one) for text, one in architectures.items() if text not in file.digests]
+    of_graph = function_digest if functions else canonical.digest
+    known, add = (
+        (file.functions, file.add_functions) if functions else (file.digests, file.add_digests)
+    )
+    lacking = [(text, one) for text, one in architectures.items() if text not in known]
     _keep(
-        _results(_digests, _chunks(lacking), jobs),
-        lambda found: file.add_digests(dict(found)),
+        _results(partial(_digests, of_graph), _chunks(lacking), jobs),
+        lambda found: add(dict(found)),
         lambda _: advance(""),
         should_stop,
     )
@@ -202,9 +211,9 @@ def _chunks(items: Sequence[Named]) -> list[Sequence[Named]]:
 # An architecture keeps its graph: a whole space of them would fill the memory, so copies work.
 
 
-def _digests(items: Sequence[Named]) -> Iterator[tuple[str, str]]:
+def _digests(of_graph: Digest, items: Sequence[Named]) -> Iterator[tuple[str, str]]:
     for text, architecture in items:
-        yield text, network_digest(replace(architecture))
+        yield text, network_digest(replace(architecture), of_graph)
 
 
 def _together(scorer: Scorer, unit: tuple[str, Sequence[Named]]) -> Iterator[Scores]:

@@ -20,13 +20,14 @@ __all__ = ["ValueFile"]
 class ValueFile:
     """What is known of each network, by digest and score, and which notation means which network.
 
-    The first line is the configuration; every other line is one network's new scores, or digests
-    of notations, with a checksum. A last line without its end was cut off by a kill and is
-    dropped. One process may write at a time; hold the folder's lock.
+    The first line is the configuration; every other line is one network's new scores, digests of
+    notations, or function digests of networks, with a checksum. A last line without its end was
+    cut off by a kill and is dropped. One process may write at a time; hold the folder's lock.
 
     Attributes:
         known: scores by digest and name.
         digests: by notation.
+        functions: the function digest, by digest.
 
     Args:
         path: the file; it is made if there is none.
@@ -42,6 +43,7 @@ class ValueFile:
         self.path = path
         self.known: dict[str, dict[str, Score]] = {}
         self.digests: dict[str, str] = {}
+        self.functions: dict[str, str] = {}
         lines = self._whole_lines()
         if not lines:
             self._append([config])
@@ -49,11 +51,11 @@ class ValueFile:
         check_same(self._read(lines[0], 1), config)
         for number, line in enumerate(lines[1:], 2):
             content = self._read(line, number)
-            if "digests" in content:
-                self.digests |= content["digests"]
-                continue
-            scores = {name: _score(name, given) for name, given in content["scores"].items()}
-            self.known.setdefault(content["digest"], {}).update(scores)
+            if "scores" in content:
+                scores = {name: _score(name, given) for name, given in content["scores"].items()}
+                self.known.setdefault(content["digest"], {}).update(scores)
+            self.digests |= content.get("digests", {})
+            self.functions |= content.get("functions", {})
 
     def add_scores(self, found: Iterable[tuple[str, Mapping[str, Score]]]) -> None:
         """Write scores, each network's with its digest; they are on the disk when this returns."""
@@ -69,6 +71,11 @@ class ValueFile:
         """Write digests by notation; they are on the disk when this returns."""
         self._append([{"digests": dict(digests)}])
         self.digests |= digests
+
+    def add_functions(self, functions: Mapping[str, str]) -> None:
+        """Write function digests by digest; they are on the disk when this returns."""
+        self._append([{"functions": dict(functions)}])
+        self.functions |= functions
 
     def _whole_lines(self) -> list[bytes]:
         """The lines that were written to their end; what follows them is cut off the file."""

@@ -17,7 +17,7 @@ from nascout.score.inputs import Inputs
 __all__ = ["SCORES", "AtOnce", "Card", "Invariance", "Needs", "score"]
 
 Needs = Literal["network", "inputs", "labels"]
-Invariance = Literal["batch order", "input scale", "output scale", "label names"]
+Invariance = Literal["batch order", "input scale", "output scale", "label names", "function form"]
 DEFAULT: Final = "independence"
 MODULES: Final = (
     "counts",
@@ -82,7 +82,10 @@ class Card:
         applies: which networks it can read.
         deviations: from the paper, or from the authors' code; empty for none.
         batch: how many samples the paper uses; None where the count means nothing.
-        invariances: what leaves the value as it is; ``nascout.testing`` checks each.
+        invariances: what leaves the value as it is; ``nascout.testing`` checks each. The
+            ``"function form"`` is how a graph says what a fresh network does: the nesting of its
+            sums, and what learns but leads nowhere. Of a whole space, such a score is computed
+            once per :func:`nascout.graph.function.function_digest`.
         reference: a plain, slow way to the same value that the function must agree with.
         at_once: a fast way to the same values for many graphs.
     """

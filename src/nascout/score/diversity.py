@@ -34,7 +34,7 @@ def diversities(
     "diversity",
     needs="network",
     applies="networks with a pointwise nonlinearity or a recurrent layer",
-    invariances=("batch order", "input scale", "output scale"),
+    invariances=("batch order", "input scale", "output scale", "function form"),
     at_once=diversities,
 )
 def diversity(net: nn.Module, x: Inputs | None = None, *, seed: int = 0) -> float:

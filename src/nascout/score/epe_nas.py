@@ -34,7 +34,7 @@ def _total(rows: Tensor, output: Tensor, y: Tensor) -> float:
     deviations="from NASLib's code: nothing is left out; a class whose correlations are undefined "
     "makes the score so",
     batch=256,
-    invariances=("batch order", "output scale", "label names"),
+    invariances=("batch order", "output scale", "label names", "function form"),
     at_once=from_inputs(_total),
 )
 def epe_nas(net: nn.Module, x: Inputs, y: Tensor, *, classes: int | None = None) -> float:

@@ -74,7 +74,7 @@ def epsilon_at_once(
     equation="section 3, steps 1 to 5",
     applies="any network; NaN where the small constant underflows (see epsilon_spatial)",
     batch=256,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
     at_once=epsilon_at_once,
 )
 def epsilon(

@@ -40,7 +40,7 @@ def _total(layers: Sequence[Gradient]) -> float:
     "and recurrent layers), the batch first throughout",
     deviations="each channel counts once (released=False)",
     batch=64,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
     at_once=from_outputs((Conv2d, DepthwiseConv2d, Linear), _total),
 )
 def fisher(net: nn.Module, x: Inputs, y: Tensor, *, released: bool = False) -> float:

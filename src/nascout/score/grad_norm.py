@@ -27,7 +27,7 @@ def _total(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
     gradients=True,
     applies="classifiers with weights",
     batch=64,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
     at_once=from_weights(_total),
 )
 def grad_norm(net: nn.Module, x: Inputs, y: Tensor) -> float:

@@ -23,7 +23,7 @@ __all__ = ["grasp"]
     applies="classifiers with weights that can be differentiated twice",
     deviations="softmax temperature 1, not 200; summed over the network, as in arXiv:2101.08134",
     batch=64,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
 )
 def grasp(net: nn.Module, x: Inputs, y: Tensor) -> float:
     """Minus the sum over all weights of W · (H g), g and H the loss's gradient and Hessian.

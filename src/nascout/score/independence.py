@@ -56,7 +56,7 @@ def independences(
     "independence",
     needs="network",
     applies="networks with a pointwise nonlinearity or a recurrent layer",
-    invariances=("batch order", "input scale", "output scale"),
+    invariances=("batch order", "input scale", "output scale", "function form"),
     at_once=independences,
 )
 def independence(net: nn.Module, x: Inputs | None = None, *, seed: int = 0) -> float:

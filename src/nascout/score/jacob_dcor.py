@@ -29,7 +29,7 @@ def _total(rows: Tensor, *_: Tensor, coordinates: int = 1024, squared: bool = Fa
     applies="differentiable networks with an input of floating point",
     deviations="not from a paper; of more than 1024 input values per sample, every k-th is read",
     batch=256,
-    invariances=("batch order", "output scale"),
+    invariances=("batch order", "output scale", "function form"),
     at_once=from_inputs(_total),
 )
 def jacob_dcor(

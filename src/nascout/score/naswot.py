@@ -33,22 +33,22 @@ def naswots(
     The kernel of a ReLU's input is computed once, however many ReLUs and networks read it.
     """
     batch = tensors(x) if x is not None else []
-    kernels = readings(
-        graphs, batch, (ReLU,), _positive_agreement, seed=seed, memory=memory, output=True
-    )
-    for found in kernels:
+    codes = readings(graphs, batch, (ReLU,), _common, seed=seed, memory=memory, output=True)
+    for found in codes:
         if found:
-            yield log_det(torch.stack(found).sum(0))
+            common, units = zip(*found, strict=True)
+            yield log_det(_agreement(torch.stack(common).sum(0).double(), sum(units)))
         else:
             yield UnsupportedNetwork("no ReLU", "Choose another score (nascout scores).")
 
 
-def _positive_agreement(z: Tensor) -> Tensor:
-    """The agreement of the units of a ReLU's output: those that are zero, and the others."""
+def _common(z: Tensor) -> tuple[Tensor, int]:
+    """On how many units of a ReLU's output two inputs are both not zero; how many units it has."""
     # Channels last, as the tensor lies in memory; which unit is which does not count. A change of
-    # type to bool is the quickest way to tell what is zero.
-    code = (z.permute(0, 2, 3, 1) if z.dim() == 4 else z).to(torch.bool)
-    return agreement(code.reshape(len(z), -1))
+    # type to bool is the quickest way to tell what is zero, and quicker for integers.
+    bits = z.view(torch.int16) if z.dtype == torch.bfloat16 else z
+    code = (bits.permute(0, 2, 3, 1) if z.dim() == 4 else bits).to(torch.bool)
+    return _inner_products(code.reshape(len(z), -1)), z[0].numel()
 
 
 @score(
@@ -58,7 +58,7 @@ def _positive_agreement(z: Tensor) -> Tensor:
     applies="networks with ReLUs (also ReLU6, LeakyReLU, PReLU, RReLU); for others, sign_pattern",
     deviations="dead ReLUs are found in the autograd graph; each ReLU counts once (released=False)",
     batch=128,
-    invariances=("batch order", "output scale"),
+    invariances=("batch order", "output scale", "function form"),
     at_once=naswots,
 )
 def naswot(net: nn.Module, x: Inputs, *, released: bool = False) -> float:
@@ -108,17 +108,20 @@ def agreement(code: Tensor) -> Tensor:
     >>> agreement(torch.tensor([[1, 1, 0, 0], [1, 0, 1, 0]]).bool()).tolist()
     [[4.0, 2.0], [2.0, 4.0]]
     """
-    # With c of zeros and ones, c·c counts what both have; the diagonal, what each has.
-    both = _inner_products(code)
-    own = both.diagonal()
-    return 2 * both - own[:, None] - own + code.shape[1]
+    return _agreement(_inner_products(code).double(), code.shape[1])
+
+
+def _agreement(common: Tensor, units: int) -> Tensor:
+    """Of (n, n) counts of units that both inputs have; the diagonal is what each has."""
+    own = common.diagonal()
+    return 2 * common - own[:, None] - own + units
 
 
 def _inner_products(code: Tensor) -> Tensor:
-    """(n, n) float64 products of the rows of (n, units) zeros and ones, exact."""
+    """(n, n) products of the rows of (n, units) zeros and ones, exact."""
     if code.device.type == "cpu" and torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         bytes_ = code.view(torch.int8)
-        return torch._int_mm(bytes_, bytes_.T).double()
+        return torch._int_mm(bytes_, bytes_.T)
     # Sums of ones are exact in float32 up to 2^24 units at a time.
     products = torch.zeros((len(code), len(code)), dtype=torch.float64)
     for part in torch.split(code.float(), 2**24, dim=1):

@@ -27,7 +27,7 @@ __all__ = ["condition_number", "ntk", "tangent_kernel"]
     deviations="from the released code: one set of weights, products and eigenvalues in float64, "
     "NaN stays NaN",
     batch=72,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
 )
 def ntk(net: nn.Module, x: Inputs) -> float:
     """Condition number of the neural tangent kernel: largest over smallest eigenvalue. Lower wins.

@@ -28,7 +28,7 @@ def _total(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
     gradients=True,
     applies="classifiers with weights; blind to those that a normalisation follows",
     batch=64,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
     at_once=from_weights(_total),
 )
 def plain(net: nn.Module, x: Inputs, y: Tensor) -> float:

@@ -22,7 +22,7 @@ __all__ = ["sign_pattern"]
     deviations="from NASWOT: codes are the signs of the inputs of every nonlinearity; recurrent "
     "layers, whose gates are out of reach, give the signs of their hidden states",
     batch=128,
-    invariances=("batch order", "output scale"),
+    invariances=("batch order", "output scale", "function form"),
 )
 def sign_pattern(net: nn.Module, x: Inputs) -> float:
     """log |det K|, where K counts the signs on which two inputs agree, at every nonlinearity.

@@ -28,7 +28,7 @@ def _total(pairs: Sequence[tuple[Tensor, Tensor]]) -> float:
     applies="classifiers with weights",
     deviations="summed over the network and not normalised, as in arXiv:2101.08134",
     batch=64,
-    invariances=("batch order",),
+    invariances=("batch order", "function form"),
     at_once=from_weights(_total),
 )
 def snip(net: nn.Module, x: Inputs, y: Tensor) -> float:

@@ -78,6 +78,7 @@ def synflows(
     gradients=True,
     applies="any network; a foreign module needs a batch x for its input's size",
     deviations="normalisations are left out (bn=False), as in arXiv:2101.08134",
+    invariances=("function form",),
     at_once=synflows,
 )
 def synflow(net: nn.Module, x: Inputs | None = None, *, bn: bool = False) -> float:

@@ -38,6 +38,7 @@ def _of_graph(run: GraphGradients, graph: Graph, x: Sequence[Tensor], y: Tensor)
     applies="classifiers with weights",
     deviations="NaN, not 0, where no gradient differs between the batches",
     batch=256,
+    invariances=("function form",),
     at_once=of_each(_of_graph),
 )
 def zico(net: nn.Module, x: Inputs, y: Tensor, *, batches: int = BATCHES) -> float:

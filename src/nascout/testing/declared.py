@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nascout.errors import UnsupportedNetwork
+from nascout.network import Network, build
 from nascout.score.card import Card, Invariance
 from nascout.score.inputs import Inputs, each, tensors
 from nascout.testing.networks import Example
+from nascout.testing.rewritten import rewritten
 
 __all__ = ["check_invariances", "check_reference"]
 
@@ -89,9 +91,18 @@ def _relabelled(example: Example, net: nn.Module, x: Inputs, y: Tensor) -> Case:
     return net, x, (y + 1) % (int(y.max()) + 1)
 
 
+def _rewritten(example: Example, net: nn.Module, x: Inputs, y: Tensor) -> Case | None:
+    if not isinstance(net, Network):
+        return None
+    other = build(rewritten(net.graph), dtype=torch.float64)
+    other.load_state_dict(net.state_dict(), strict=False)  # its own for what is added
+    return other, x, y
+
+
 CHANGES: Final[dict[Invariance, Callable[[Example, nn.Module, Inputs, Tensor], Case | None]]] = {
     "batch order": _reordered,
     "input scale": _inputs_scaled,
     "output scale": _outputs_scaled,
     "label names": _relabelled,
+    "function form": _rewritten,
 }
