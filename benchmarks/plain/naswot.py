@@ -36,8 +36,7 @@ def naswot(net: nn.Module, x: torch.Tensor, *, blocks: bool = True) -> float:
     for hook in hooks:
         hook.remove()
     hooks = [m.register_forward_hook(collect) for m in relus]
-    with torch.no_grad():
-        net(x)
+    net(x)
     for hook in hooks:
         hook.remove()
     return float(np.linalg.slogdet(kernel)[1])

@@ -82,7 +82,9 @@ def test_what_shares_memory_with_its_source_is_not_overwritten():
     torch.testing.assert_close(outputs([graph], x)[0], build(graph, 1, dtype=x.dtype)(x))
 
 
-@pytest.mark.parametrize("options", [(3, 1), (3, 2), (2, 2), ((3, 1), 1, (1, 0))])
+@pytest.mark.parametrize(
+    "options", [(3, 1), (3, 2), (2, 2), ((3, 1), 1, (1, 0)), (5, 1), (2, 2, 0, True), (9, 1)]
+)
 def test_average_pooling_by_convolution(options):
     g = Builder()
     graph = g.graph(g.node(AvgPool(*options), g.input((4, 9, 9)), key="pool"))
@@ -102,6 +104,24 @@ def test_batch_statistics_stay_those_of_each_network():
     x = batch_for(graphs[0], 5, torch.float64)
     for graph, output in zip(graphs, outputs(graphs, x), strict=True):
         torch.testing.assert_close(output, build(graph, 1, dtype=x.dtype)(x))
+
+
+def test_sums_normalise_what_only_they_read():
+    """Maps too large to run together; the second one is read by itself, too."""
+    g = Builder()
+    x = g.input((4, 32, 32))
+    one, two = (g.chain((Conv2d(4, 3), BatchNorm()), x, key=key) for key in ("one", "two"))
+    pooled = g.node(AvgPool(3), x, key="pool")
+    graph = g.graph(g.node(ReLU(), g.add(pooled, one, two, x, key="sum"), key="last"), two)
+    x = batch_for(graph, 64)
+    merged = merge([graph])
+    seen = {}
+    readers = {i: lambda z, i=i: seen.update({i: z.clone()}) for i in merged.places[0][-1:]}
+    with torch.no_grad():
+        (found,) = Population(1, x.device, x.dtype)(merged, [x], readers)
+        expected = build(graph, 1)(x)
+    for y, z in zip((*found, *seen.values()), (*expected, expected[0]), strict=True):
+        torch.testing.assert_close(y, z, rtol=1e-4, atol=1e-5)
 
 
 def test_precise_batch_statistics_and_their_gradient():

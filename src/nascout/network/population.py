@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from math import prod
 
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from nascout.graph.lockstep import lockstep
 from nascout.graph.merged import Merged, Slot
 from nascout.graph.op import Op
-from nascout.graph.ops import Input, Zero
+from nascout.graph.ops import Add, BatchNorm, Input, Zero
 from nascout.graph.shape import Shape
+from nascout.network.batch_statistics import add_normalised
 from nascout.network.lowering import lower
 from nascout.network.module import initialise_node, undrawn
 from nascout.network.population_ops import TOGETHER, run
@@ -67,8 +68,10 @@ class Population:
             readers: by slot, what is called with its tensor as soon as it is there. It may not
                 keep the tensor, unless it is kept for a backward pass.
         """
-        running = _Running(self, merged, inputs, readers or {})
-        running.compute(self.steps(merged, len(inputs[0])))
+        steps = self.steps(merged, len(inputs[0]))
+        left = set() if steps else self._left_to_sums(merged, readers or {})
+        running = _Running(self, merged, inputs, readers or {}, left)
+        running.compute(steps)
         done = 0
         for place, outputs in zip(merged.places, merged.outputs, strict=True):
             running.compute((i,) for i in range(done, max(place) + 1))
@@ -94,6 +97,20 @@ class Population:
 
         return width
 
+    def _left_to_sums(self, merged: Merged, read: Container[int]) -> set[int]:
+        """Normalised maps that only a sum reads: it normalises them while it adds them up."""
+        if self.kept or self.device.type != "cpu" or self.dtype == torch.float64:
+            return set()
+        slots, readers = merged.slots, merged.readers()
+        return {
+            i
+            for slot in slots
+            if isinstance(slot.op, Add)
+            for i in slot.inputs
+            if isinstance(slots[i].op, BatchNorm) and len(slots[i].shape) == 3
+            if readers[i] == 1 and i not in read
+        }
+
     def module(self, op: Op, key: str, shapes: tuple[Shape, ...]) -> nn.Module:
         """The module of an operation on inputs of these shapes; one per key."""
         if (op, key, shapes) not in self._modules:
@@ -106,7 +123,11 @@ class Population:
 
 
 class _Running:
-    """One pass through a population."""
+    """One pass through a population.
+
+    Args:
+        left: slots that are not computed by themselves, but by the sum that alone reads them.
+    """
 
     def __init__(
         self,
@@ -114,8 +135,9 @@ class _Running:
         merged: Merged,
         inputs: Sequence[Tensor],
         readers: Mapping[int, Read],
+        left: Set[int],
     ) -> None:
-        self.population, self.merged, self.readers = population, merged, readers
+        self.population, self.merged, self.readers, self.left = population, merged, readers, left
         self.inputs = [_channels_last(x) for x in inputs]
         self.waiting: Counter[int] = merged.readers()
         self.values: dict[int, Tensor] = {}
@@ -124,7 +146,7 @@ class _Running:
     def compute(self, steps: Iterable[tuple[int, ...]]) -> None:
         """The slots of every step in one call, if they are not there yet."""
         for step in steps:
-            if step[0] in self.computed:
+            if step[0] in self.computed or step[0] in self.left:
                 continue
             self.computed.update(step)
             values = self._values(step)
@@ -133,7 +155,7 @@ class _Running:
                 if index in self.readers:
                     self.readers[index](value)
             for index in step:
-                self._release(self.merged.slots[index].inputs)
+                self._release(map(self._source, self.merged.slots[index].inputs))
 
     def taken(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
         """The values of outputs, which need not be held on."""
@@ -146,20 +168,34 @@ class _Running:
         if isinstance(first.op, Input):
             return [self.inputs[int(first.key)]]
         if isinstance(first.op, Zero):
-            return [self.inputs[0].new_zeros(len(self.inputs[0]), *first.shape)]
+            return [_channels_last(self.inputs[0].new_zeros(len(self.inputs[0]), *first.shape))]
+        if isinstance(first.op, Add) and len(step) == 1:
+            return [self._sum(first)]
         module = self.population.module(first.op, first.key, self.merged.input_shapes(step[0]))
         columns = zip(*(self.merged.slots[index].inputs for index in step), strict=True)
         read = [_joined([self.values[i] for i in column]) for column in columns]
-        value = run(first.op, module, read, len(step), self._is_spare(step))
+        spare = not self.population.kept if len(step) > 1 else self._is_spare(first.inputs[0])
+        value = run(first.op, module, read, len(step), spare)
         return value.chunk(len(step)) if len(step) > 1 else [value]
 
-    def _is_spare(self, step: tuple[int, ...]) -> bool:
-        """Whether the first input may be overwritten: it was joined, or nobody reads it again."""
-        if self.population.kept:
-            return False
-        first = self.merged.slots[step[0]].inputs[0]
-        is_input = isinstance(self.merged.slots[first].op, Input)
-        return len(step) > 1 or (self.waiting[first] == 1 and not is_input)
+    def _sum(self, slot: Slot) -> Tensor:
+        """A sum; it overwrites a term that nobody else reads, if there is one."""
+        order = sorted(slot.inputs, key=lambda i: not self._is_spare(self._source(i)))
+        plain = [self.values[i] for i in order if i not in self.left]
+        left = [self._source(i) for i in order if i in self.left]
+        if left:
+            maps = [self.values[i] for i in left]
+            return add_normalised(maps, plain, spare=self._is_spare(left[0]))
+        return run(slot.op, nn.Identity(), plain, 1, self._is_spare(order[0]))
+
+    def _source(self, index: int) -> int:
+        """The slot that is read where ``index`` is."""
+        return self.merged.slots[index].inputs[0] if index in self.left else index
+
+    def _is_spare(self, index: int) -> bool:
+        """Whether nobody reads this slot again after the step that runs."""
+        is_input = isinstance(self.merged.slots[index].op, Input)
+        return self.waiting[index] == 1 and not is_input and not self.population.kept
 
     def _release(self, indices: Iterable[int]) -> None:
         for index in indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -108,17 +109,29 @@ def _(
 ) -> Tensor:
     """On the CPU, a depthwise convolution with equal weights is several times faster."""
     (x,) = inputs
-    if op.ceil or x.device.type != "cpu" or x.dtype == torch.float64:
+    kernel = pair(op.kernel)
+    if _is_cut(op, x) or x.device.type != "cpu" or x.dtype == torch.float64:
         value: Tensor = module(x)
         return value
-    kernel = pair(op.kernel)
     weight = x.new_full((x.shape[1], 1, *kernel), 1 / (kernel[0] * kernel[1]))
     y = F.conv2d(x, weight, None, op.stride, op.pads, groups=x.shape[1])
     # Padding does not count in the mean: windows at the border have fewer terms.
     for dim, size, stride, pad in zip((2, 3), kernel, pair(op.stride), op.pads, strict=True):
+        shorter = defaultdict(list)
         for i in range(y.shape[dim]):
             start = i * stride - pad
             inside = min(start + size, x.shape[dim]) - max(start, 0)
             if inside < size:
-                y.select(dim, i).mul_(size / inside)
+                shorter[inside].append(i)
+        for inside, (first, *others) in shorter.items():
+            # One at either end, or a run of neighbours.
+            step = (others[-1] - first) // len(others) if others else 1
+            end = first + step * len(others) + 1
+            y.transpose(0, dim)[first:end:step].mul_(size / inside)
     return y
+
+
+def _is_cut(op: AvgPool, x: Tensor) -> bool:
+    """Whether rounding up adds windows that stick out beyond the padding."""
+    sides = zip(x.shape[2:], pair(op.kernel), pair(op.stride), op.pads, strict=True)
+    return op.ceil and any((side + 2 * pad - size) % step for side, size, step, pad in sides)
