@@ -4,8 +4,11 @@ For each score, blocks of random distinct NAS-Bench-201 cells (C=16, N=5, 32x32)
 once, and between two blocks some of their cells by a plain implementation of what the released
 code does (``benchmarks/plain``), in the same process, on the same weights and batch. A block's
 ratio is the plain seconds per cell over ours, which include the making of graphs and weights; the
-plain ones leave out building the network. Seconds are those of the processor: on a shared machine
-the clock also counts what others take.
+plain ones leave out building the network.
+
+With one thread seconds are those of the processor: on a shared machine the clock also counts what
+others take. With more, each side uses them its own way and the clock decides: the plain network
+runs on so many threads, ours in so many processes, as ``nascout score --jobs`` does.
 
     OMP_WAIT_POLICY=passive python benchmarks/population_speed.py --threads 1 \
         --out benchmarks/results/population_speed.csv
@@ -15,19 +18,23 @@ from __future__ import annotations
 
 import argparse
 import csv
+import multiprocessing
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
-from plain import gradients, naswot
+from plain import gradients, nasbench201, naswot
 from scipy.stats import spearmanr
 from torch import Tensor
 
 import nascout
+from nascout.run.scoring import as_worker
 from nascout.space import Architecture
 
 Plain = Callable[[torch.nn.Module, Tensor, Tensor], float]
@@ -64,12 +71,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows: list[dict[str, Any]] = []
-    for name, n, precision, size, plain in ROWS:
-        if not options.scores or name in options.scores:
-            found = measured(name, n, precision, size, plain, options)
-            rows += found
-            write(rows, options.out)
-            report(found, options.threads)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.threads, mp_context=spawn, initializer=as_worker) as pool:
+        for name, n, precision, size, plain in ROWS:
+            if not options.scores or name in options.scores:
+                found = measured(name, n, precision, size, plain, options, pool)
+                rows += found
+                write(rows, options.out)
+                report(found, options.threads)
 
 
 def write(rows: list[dict[str, Any]], path: Path) -> None:
@@ -91,28 +100,54 @@ def distinct_cells(count: int, seed: int) -> list[Architecture]:
     return sorted(found.values(), key=lambda cell: cell.values)
 
 
-def measured(
-    name: str, n: int, precision: str, size: int, plain: Plain, options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """A row per block; the first block warms up."""
+def batch(n: int) -> tuple[Tensor, Tensor]:
+    """Images and labels."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(n, 3, 32, 32, generator=generator)
-    y = torch.randint(0, 10, (n,), generator=generator)
+    return x, torch.randint(0, 10, (n,), generator=generator)
+
+
+def scored(name: str, n: int, precision: str, cells: Sequence[Architecture]) -> list[float]:
+    """Our values of cells, together."""
+    x, y = batch(n)
+    found = nascout.score(cells, x.to(getattr(torch, precision)), name, labels=y)
+    return [score.value for score in found]
+
+
+def measured(
+    name: str,
+    n: int,
+    precision: str,
+    size: int,
+    plain: Plain,
+    options: argparse.Namespace,
+    pool: Executor,
+) -> list[dict[str, Any]]:
+    """A row per block; the first block warms up."""
+    x, y = batch(n)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
     rows = []
     for block in range(options.blocks + 1):
         cells = distinct_cells((options.cells or size) if block else 4, seed=block)
-        start = time.process_time()
-        ours = nascout.score(cells, x.to(getattr(torch, precision)), name, labels=y)
-        seconds = (time.process_time() - start) / len(cells)
+        start = clock()
+        if options.threads == 1:
+            ours = scored(name, n, precision, cells)
+        else:
+            share = -(-len(cells) // options.threads)
+            parts = [cells[i : i + share] for i in range(0, len(cells), share)]
+            done = [pool.submit(scored, name, n, precision, part) for part in parts]
+            ours = list(chain.from_iterable(part.result() for part in done))
+        seconds = (clock() - start) / len(cells)
         chosen = random.Random(block).sample(range(len(cells)), options.plain)
         theirs, plain_seconds = [], []
         for index in chosen:
-            net = nascout.build(cells[index])
-            start = time.process_time()
+            built = nascout.build(cells[index])
+            net = nasbench201.network(cells[index], built)
+            start = clock()
             value = plain(net, x, y)
-            plain_seconds.append(time.process_time() - start)
-            theirs.append(VALUES[name](net, x, y) if name in VALUES else value)
-        pairs = [(ours[i].value, value) for i, value in zip(chosen, theirs, strict=True)]
+            plain_seconds.append(clock() - start)
+            theirs.append(VALUES[name](built, x, y) if name in VALUES else value)
+        pairs = [(ours[i], value) for i, value in zip(chosen, theirs, strict=True)]
         if block:
             rows.append(
                 {

@@ -6,7 +6,6 @@ and a node is Python's ``sum`` of its edges.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from nascout.space import Architecture

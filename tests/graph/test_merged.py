@@ -7,7 +7,7 @@ import pytest
 from nascout.graph import Builder
 from nascout.graph.lockstep import lockstep
 from nascout.graph.merged import merge
-from nascout.graph.ops import Conv2d, ReLU, Zero
+from nascout.graph.ops import BatchNorm, Conv2d, ReLU, Zero
 from nascout.space import SPACES
 
 CONV = Conv2d(3, 3)
@@ -50,6 +50,25 @@ def test_zeros_are_dropped_from_sums_and_handed_on():
     merged = merge([g.graph(g.add(zero, x, key="sum"))])
     assert merged.outputs[0] == merged.places[0][:1]  # the sum is the input
     assert [type(slot.op).__name__ for slot in merged.slots] == ["Input", "Zero"]
+
+
+def test_zeros_of_one_shape_are_one_and_a_sum_of_them_is_it():
+    g = Builder()
+    x = g.input((3, 8, 8))
+    zeros = [g.node(Zero(), x, key=key) for key in "ab"]
+    merged = merge([g.graph(g.add(*zeros, key="sum")), chain(Zero())])
+    assert merged.outputs[0] == merged.outputs[1]
+    assert [type(slot.op).__name__ for slot in merged.slots] == ["Input", "Zero"]
+
+
+def test_what_learns_may_turn_zeros_into_something_else():
+    merged = merge([chain(Zero(), BatchNorm())])
+    assert [type(slot.op).__name__ for slot in merged.slots] == ["Input", "Zero", "BatchNorm"]
+
+
+def test_operations_left_out_pass_their_input_on():
+    merged = merge([chain(CONV, ReLU(), CONV)], without=(ReLU,))
+    assert [slot.inputs for slot in merged.slots] == [(), (0,), (1,)]
 
 
 def test_what_no_output_depends_on_is_left_out():

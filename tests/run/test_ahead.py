@@ -11,7 +11,7 @@ from nascout.score import SCORES
 from nascout.score.evaluate import evaluate
 from nascout.search.random_search import RandomSearch
 
-CARDS = tuple(SCORES[name] for name in ("naswot", "zen", "params"))
+CARDS = tuple(SCORES[name] for name in ("naswot", "ntk", "params"))
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_scores_are_those_of_each_network_with_the_plans_seed(ahead):
     for architecture in list(one.plan.strategy.foreseen(one.plan.space, 3))[:4]:
         alone = evaluate(build(architecture, 3), one.x, ["naswot", "params"])
         found = one.scores(architecture)
-        assert found.keys() == {"naswot", "params"}  # zen has no faster way
+        assert found.keys() == {"naswot", "params"}  # ntk has no faster way
         assert found["naswot"].value == pytest.approx(alone["naswot"].value, rel=1e-5)
         assert found["params"].value == alone["params"].value
 

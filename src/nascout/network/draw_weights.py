@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["uniform_weight"]
+__all__ = ["normal_weight", "uniform_weight"]
 
 
 def uniform_weight(seed: int, key: str, shape: tuple[int, ...], fan_in: int) -> Tensor:
@@ -28,9 +28,17 @@ def uniform_weight(seed: int, key: str, shape: tuple[int, ...], fan_in: int) -> 
     Returns:
         A float32 tensor of ``shape`` on the CPU.
     """
+    bound = 1 / math.sqrt(fan_in)
+    values = _generator(seed, key).random(shape, dtype=np.float32)
+    return torch.from_numpy((values * 2 - 1) * np.float32(bound))
+
+
+def normal_weight(seed: int, key: str, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal, float32 on the CPU, as a function of ``(seed, key, shape)``, too."""
+    return torch.from_numpy(_generator(seed, key).standard_normal(shape, dtype=np.float32))
+
+
+def _generator(seed: int, key: str) -> np.random.Generator:
     # A counter-based generator: the whole 128-bit hash is its key, so no two names collide.
     name = hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=16).digest()
-    generator = np.random.Generator(np.random.Philox(key=int.from_bytes(name, "little")))
-    bound = 1 / math.sqrt(fan_in)
-    values = generator.random(shape, dtype=np.float32)
-    return torch.from_numpy((values * 2 - 1) * np.float32(bound))
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(name, "little")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, overload
+from typing import Any, Final, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,15 @@ from nascout.network.lowering import lower
 from nascout.space import Architecture
 
 __all__ = ["Backbone", "Network", "build", "initialise", "initialise_node", "undrawn"]
+
+# What draws the matrices of a new module; a mode does not see into those of nn.init.
+DRAWS: Final[frozenset[Callable[..., Any]]] = frozenset(
+    [
+        *(Tensor.uniform_, Tensor.normal_, nn.init.uniform_, nn.init.normal_),
+        *(nn.init.kaiming_uniform_, nn.init.kaiming_normal_),
+        *(nn.init.xavier_uniform_, nn.init.xavier_normal_),
+    ]
+)
 
 
 class Network(nn.Module):
@@ -130,9 +139,12 @@ class _Undrawn(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if func in (Tensor.uniform_, Tensor.normal_) and args[0].dim() > 1:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in DRAWS:
+            tensor: Tensor = args[0] if args else kwargs["tensor"]
+            if tensor.dim() > 1:
+                return tensor
+        return func(*args, **kwargs)
 
 
 def initialise(net: Network, seed: int) -> None:

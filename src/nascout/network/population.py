@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from math import prod
 
 import torch
@@ -17,7 +17,7 @@ from nascout.graph.shape import Shape
 from nascout.network.batch_statistics import add_normalised
 from nascout.network.lowering import lower
 from nascout.network.module import initialise_node, undrawn
-from nascout.network.population_ops import TOGETHER, run
+from nascout.network.population_ops import TOGETHER, add, run
 
 __all__ = ["Population"]
 
@@ -37,6 +37,7 @@ class Population:
     Args:
         seed: of the weights, which are those of ``build(graph, seed)``.
         device, dtype: of the weights.
+        initialise: what draws the weights of a module with this key instead.
         wrap: what runs in place of an operation's module.
         kept: whether what the graphs compute is kept for a backward pass.
         learning: whether that pass goes to the weights.
@@ -48,11 +49,13 @@ class Population:
         device: torch.device,
         dtype: torch.dtype,
         *,
+        initialise: Callable[[nn.Module, str], None] | None = None,
         wrap: Callable[[Op, nn.Module], nn.Module] = lambda op, module: module,
         kept: bool = False,
         learning: bool = False,
     ) -> None:
         self.seed, self.device, self.dtype = seed, device, dtype
+        self.initialise = initialise or partial(initialise_node, seed=seed)
         self.wrap, self.kept, self.learning = wrap, kept, learning
         self._modules: dict[tuple[Op, str, tuple[Shape, ...]], nn.Module] = {}
         self._planned: tuple[Merged | None, int, tuple[tuple[int, ...], ...]] = None, 0, ()
@@ -89,10 +92,14 @@ class Population:
 
     def _width(self, samples: int) -> Callable[[Slot], int]:
         """How many slots run together, in powers of two: libraries prepare for every new size."""
-        numbers = 4 * SMALL if self.device.type == "cpu" else 2**26
+        on_cpu = self.device.type == "cpu"
+        numbers = 4 * SMALL if on_cpu else 2**26
 
         def width(slot: Slot) -> int:
-            most = numbers // (samples * prod(slot.shape)) if type(slot.op) in TOGETHER else 1
+            # Joining the terms of many sums takes longer than starting each by itself.
+            if type(slot.op) not in TOGETHER or (on_cpu and isinstance(slot.op, Add)):
+                return 1
+            most = numbers // (samples * prod(slot.shape))
             return 1 << max(0, most.bit_length() - 1)
 
         return width
@@ -113,13 +120,14 @@ class Population:
 
     def module(self, op: Op, key: str, shapes: tuple[Shape, ...]) -> nn.Module:
         """The module of an operation on inputs of these shapes; one per key."""
-        if (op, key, shapes) not in self._modules:
+        found = self._modules.get((op, key, shapes))
+        if found is None:
             with undrawn(self.seed):
                 module = lower(op, shapes)
-            initialise_node(module, key, self.seed)
+            self.initialise(module, key)
             module.to(self.device, self.dtype).train().requires_grad_(self.learning)
-            self._modules[op, key, shapes] = self.wrap(op, module)
-        return self._modules[op, key, shapes]
+            found = self._modules[op, key, shapes] = self.wrap(op, module)
+        return found
 
 
 class _Running:
@@ -139,7 +147,7 @@ class _Running:
     ) -> None:
         self.population, self.merged, self.readers, self.left = population, merged, readers, left
         self.inputs = [_channels_last(x) for x in inputs]
-        self.waiting: Counter[int] = merged.readers()
+        self.waiting = dict(merged.readers())
         self.values: dict[int, Tensor] = {}
         self.computed: set[int] = set()
 
@@ -154,8 +162,11 @@ class _Running:
                 self.values[index] = value
                 if index in self.readers:
                     self.readers[index](value)
+                if not self.waiting.get(index):
+                    del self.values[index]
             for index in step:
-                self._release(map(self._source, self.merged.slots[index].inputs))
+                sources = self.merged.slots[index].inputs
+                self._release(map(self._source, sources) if self.left else sources)
 
     def taken(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
         """The values of outputs, which need not be held on."""
@@ -180,13 +191,14 @@ class _Running:
 
     def _sum(self, slot: Slot) -> Tensor:
         """A sum; it overwrites a term that nobody else reads, if there is one."""
+        if self.left.isdisjoint(slot.inputs):
+            order = sorted(slot.inputs, key=self._is_spare, reverse=True)
+            return add([self.values[i] for i in order], self._is_spare(order[0]))
         order = sorted(slot.inputs, key=lambda i: not self._is_spare(self._source(i)))
         plain = [self.values[i] for i in order if i not in self.left]
         left = [self._source(i) for i in order if i in self.left]
-        if left:
-            maps = [self.values[i] for i in left]
-            return add_normalised(maps, plain, spare=self._is_spare(left[0]))
-        return run(slot.op, nn.Identity(), plain, 1, self._is_spare(order[0]))
+        maps = [self.values[i] for i in left]
+        return add_normalised(maps, plain, spare=self._is_spare(left[0]))
 
     def _source(self, index: int) -> int:
         """The slot that is read where ``index`` is."""
@@ -194,8 +206,9 @@ class _Running:
 
     def _is_spare(self, index: int) -> bool:
         """Whether nobody reads this slot again after the step that runs."""
-        is_input = isinstance(self.merged.slots[index].op, Input)
-        return self.waiting[index] == 1 and not is_input and not self.population.kept
+        if self.population.kept or self.waiting[index] > 1:
+            return False
+        return not isinstance(self.merged.slots[index].op, Input)
 
     def _release(self, indices: Iterable[int]) -> None:
         for index in indices:

@@ -28,7 +28,7 @@ from nascout.graph.ops import (
 from nascout.graph.window import pair
 from nascout.network.batch_statistics import EPSILON, batch_norm
 
-__all__ = ["TOGETHER", "run", "runs"]
+__all__ = ["TOGETHER", "add", "run", "runs"]
 
 O = TypeVar("O", bound=Op)  # noqa: E741
 Run = Callable[[Any, nn.Module, Sequence[Tensor], int, bool], Tensor]
@@ -77,13 +77,18 @@ def _(op: ReLU, module: nn.Module, inputs: Sequence[Tensor], networks: int, spar
     return x.relu_() if spare else x.relu()
 
 
-@runs(Add)
-def _(op: Add, module: nn.Module, inputs: Sequence[Tensor], networks: int, spare: bool) -> Tensor:
-    first, second, *rest = inputs
+def add(terms: Sequence[Tensor], spare: bool) -> Tensor:
+    """The sum of at least two; the first may be overwritten if it is spare."""
+    first, second, *rest = terms
     total = first.add_(second) if spare else first + second
     for x in rest:
         total += x
     return total
+
+
+@runs(Add)
+def _(op: Add, module: nn.Module, inputs: Sequence[Tensor], networks: int, spare: bool) -> Tensor:
+    return add(inputs, spare)
 
 
 @runs(BatchNorm)
