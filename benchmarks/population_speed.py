@@ -138,7 +138,7 @@ def measured(
             done = [pool.submit(scored, name, n, precision, part) for part in parts]
             ours = list(chain.from_iterable(part.result() for part in done))
         seconds = (clock() - start) / len(cells)
-        chosen = random.Random(block).sample(range(len(cells)), options.plain)
+        chosen = random.Random(block).sample(range(len(cells)), min(options.plain, len(cells)))
         theirs, plain_seconds = [], []
         for index in chosen:
             built = nascout.build(cells[index])

@@ -57,16 +57,21 @@ def zens(
 
 
 def _up_to_the_features(graph: Graph) -> Graph | None:
-    """The graph whose outputs are the features, and what every normalisation before them reads."""
+    """The graph of the features, and of what normalisations read before them, used or not."""
     learned = {type(node.op) for node, call in zip(graph, graph.calls, strict=True) if call.cost[0]}
     pools = [i for i, node in enumerate(graph) if _is_global_pooling(graph, i)]
     matrices = [i for i, node in enumerate(graph) if isinstance(node.op, Linear)]
     if not learned <= {*DRAWN, BatchNorm} or not (pools or matrices):
         return None
     last = (pools or matrices)[-1]
-    nodes = graph.nodes[:last]
-    normalised = [node.inputs[0] for node in nodes if isinstance(node.op, BatchNorm)]
-    return Graph(nodes, (graph.nodes[last].inputs[0], *normalised))
+    alone = Graph(graph.nodes[:last], graph.nodes[last].inputs)
+    unused = [i for i in _normalised(alone) if not alone.live[i]]
+    return Graph(alone.nodes, (*alone.outputs, *unused))
+
+
+def _normalised(graph: Graph) -> list[int]:
+    """What every batch normalisation reads."""
+    return [node.inputs[0] for node in graph if isinstance(node.op, BatchNorm)]
 
 
 def _is_global_pooling(graph: Graph, index: int) -> bool:
@@ -75,13 +80,16 @@ def _is_global_pooling(graph: Graph, index: int) -> bool:
 
 
 def _zens(graphs: Sequence[Graph], like: Tensor, memory: int) -> Iterator[float]:
-    """One value per graph whose outputs are as :func:`_up_to_the_features` has them."""
+    """One value per graph, whose first output is its features."""
     shapes = [graphs[0].shapes[index] for index in graphs[0].inputs] if graphs else []
     sizes = [like.new_empty(BATCH, *shape) for shape in shapes]
     device, dtype = like.device, like.dtype
     # Two passes at a time.
     for part, merged in chunks(Population(0, device, dtype), graphs, sizes, memory // 2):
-        normalised = [outputs[1:] for outputs in merged.outputs]
+        normalised = [
+            [place[i] for i in _normalised(graph)]
+            for graph, place in zip(part, merged.places, strict=True)
+        ]
         only = replace(merged, outputs=tuple(outputs[:1] for outputs in merged.outputs))
         running = {i: like.new_ones(merged.slots[i].shape[0]) for i in set().union(*normalised)}
         readers = {i: partial(_run_on, variance) for i, variance in running.items()}
