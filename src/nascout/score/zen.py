@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nascout.errors import UnsupportedNetwork
 from nascout.graph import Graph
-from nascout.graph.ops import AvgPool, BatchNorm, Conv2d, DepthwiseConv2d, GlobalAvgPool, Linear
+from nascout.graph.ops import AvgPool, BatchNorm, Conv2d, GlobalAvgPool, Linear
 from nascout.network.draw_weights import normal_weight
 from nascout.network.population import Population
 from nascout.score.card import score
@@ -31,7 +31,7 @@ REPEATS: Final = 32
 BATCH: Final = 16
 GAMMA: Final = 0.01
 MOMENTUM: Final = 0.1
-DRAWN: Final = (Conv2d, DepthwiseConv2d, Linear)
+DRAWN: Final = (Conv2d, Linear)
 
 
 @alike
@@ -45,14 +45,17 @@ def zens(
 ) -> Iterator[float | UnsupportedNetwork]:
     """:func:`zen` of many graphs; see :class:`nascout.score.card.AtOnce`.
 
-    Weights depend on a layer's name, so what networks have in common is computed once.
+    Weights depend on a layer's name, so what networks have in common is computed once. Networks
+    with weights that are not those of dense convolutions and matrices are left to :func:`zen`.
     """
     like = torch.empty(0) if x is None else tensors(x)[0]
     cuts = [_up_to_the_features(graph) for graph in graphs]
     known = [cut for cut in cuts if cut is not None]
     values = _zens(known, like, memory)
     for cut in cuts:
-        unknown = UnsupportedNetwork("other weights, or no features", "Score it by itself.")
+        unknown = UnsupportedNetwork(
+            "other kinds of weights, or no features", "Score it by itself."
+        )
         yield unknown if cut is None else next(values)
 
 
