@@ -288,8 +288,8 @@ def _listed(work: Callable[[Unit], Iterator[Result]], unit: Unit) -> list[Result
 def as_worker() -> None:
     """A worker computes on one thread, and leaves Ctrl-C to the process that started it.
 
-    The process is ours, so its memory may be held in large pages, which takes a tenth off the
-    time of large maps; and the collector need not look at what importing left behind.
+    The process is ours, so its memory may be held in large pages, which is quicker for large
+    maps; and the collector need not look at what importing left behind.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
